@@ -1,0 +1,179 @@
+/**
+ * The whole wire format between a page and its group's room.
+ *
+ * Every frame is a Colyseus ROOM_DATA_BYTES message of type {@link FRAME_TYPE} whose bytes are the
+ * UTF-8 JSON of one {@link ClientFrame} or {@link ServerFrame}. Keys are short because these objects
+ * are most of what travels.
+ */
+
+/** Raised when old pages and new servers no longer understand each other. */
+export const PROTOCOL_VERSION = 1;
+
+/** The Colyseus message type under which all frames travel. */
+export const FRAME_TYPE = "w";
+
+/** Largest live message, in bytes of its JSON text, unless the server's configuration says otherwise. */
+export const DEFAULT_MESSAGE_LIMIT = 64 * 1024;
+
+/** WebSocket close codes. Every code but LEFT makes a page ask for a fresh seat and come back. */
+export const CloseCode = {
+  /** The page went away on purpose. */
+  LEFT: 4000,
+  /** Come back at once: the server stops, the group moved, or too much was buffered for this socket. */
+  RETRY: 4010,
+} as const;
+
+/** Why a message was not carried out. `retry` is true where the same message may be sent again. */
+export const Refusal = {
+  /** The live method threw; nothing of the message remains. */
+  FAILED: "failed",
+  /** The page's rules or its schema refused the message. */
+  INVALID: "invalid",
+  /** The participant is not on the page from which the message came. */
+  WRONG_PAGE: "wrong_page",
+  /** More bytes than the limit. */
+  TOO_LARGE: "too_large",
+  /** Not JSON, or text that a database cannot keep (NUL, lone surrogates). */
+  NOT_JSON: "not_json",
+  /** The page has no live method. */
+  NOT_LIVE: "not_live",
+  /** The same number came before with another payload. */
+  NUMBER_REUSED: "number_reused",
+  /** An async live method was cut by a crash; it is never run again. */
+  INTERRUPTED: "interrupted",
+  /** Retry: more messages a second than allowed; `after` milliseconds to wait. */
+  TOO_FAST: "too_fast",
+  /** Retry: an earlier number of this client has not arrived. */
+  OUT_OF_ORDER: "out_of_order",
+  /** Retry: the group has too much waiting. */
+  BUSY: "busy",
+  /** Retry: the database does not take writes at the moment. */
+  HALTED: "halted",
+  /** Retry: this server no longer owns the group; connect again. */
+  MOVED: "moved",
+} as const;
+export type RefusalCode = (typeof Refusal)[keyof typeof Refusal];
+
+export interface RefusalBody {
+  code: RefusalCode | string;
+  message: string;
+  /** True: not carried out, and the same number may be sent again. */
+  retry: boolean;
+  /** Milliseconds to wait before a retry. */
+  after?: number;
+}
+
+/** First frame of a page on every connection. */
+export interface Hello {
+  k: "hello";
+  v: number;
+  /** clientId: new at each page load, 128 random bits in base64url. */
+  c: string;
+  /** The newest `s` that this page has handled: at first the one it was rendered with. */
+  s: number;
+  /** The page asks for all deliveries to its player on this page since the page began. */
+  h?: true;
+}
+
+/** One liveSend. */
+export interface Send {
+  k: "send";
+  /** clientId of the page load that made the message (a reloaded page sends its predecessor's first). */
+  c: string;
+  /** 1, 2, 3 ... within `c`. */
+  n: number;
+  /** Identity of the page from which it was sent: `app/round/Page`. */
+  p: string;
+  /** The payload: any JSON value. */
+  d: unknown;
+}
+
+export type ClientFrame = Hello | Send;
+
+/** Answer to hello, after which deliveries flow. Catch-up frames come before it. */
+export interface Welcome {
+  k: "welcome";
+  /** The newest committed seq of the group. */
+  s: number;
+}
+
+/** An answer: of message `n` of client `c`. `e` set: refused. Otherwise done, with an optional value. */
+export interface Answer {
+  c: string;
+  n: number;
+  v?: unknown;
+  e?: RefusalBody;
+}
+
+/** Messages of one unit to this player. `p` is the previous `s` that had messages for this player on
+ * this page (0: none), so that a hole shows. */
+export interface Delivery {
+  k: "recv";
+  s: number;
+  p: number;
+  /** The messages, in order; liveRecv is called once for each. */
+  m: unknown[];
+  /** The answer to this player's own message, riding along. */
+  a?: Answer;
+}
+
+export interface AnswerFrame {
+  k: "answer";
+  a: Answer;
+}
+
+/** The page must load again: its participant moved on, or it missed more than can be caught up. */
+export interface Reload {
+  k: "reload";
+  why: "moved_on" | "too_far_behind" | "protocol";
+}
+
+/** The server's state as participants should see it. */
+export interface Notice {
+  k: "notice";
+  halted: boolean;
+}
+
+export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice;
+
+/** What a page needs to take its place in the room, embedded in the page or fetched from `seatUrl`. */
+export interface Seat {
+  /** Colyseus process and room, which together make the socket's path `/processId/roomId`. */
+  processId: string;
+  roomId: string;
+  /** Single use: whoever presents it gets the seat. */
+  sessionId: string;
+  /** Host (and port) to connect to when it is not the page's own. */
+  publicAddress?: string;
+}
+
+/** What the server puts into a live page, as JSON in `<script type="application/json" id="walras-live">`. */
+export interface PageLive {
+  v: number;
+  /** Identity of the page: `app/round/Page`. */
+  page: string;
+  /** Newest seq that the rendering saw. */
+  seq: number;
+  seat: Seat | null;
+  /** POST here (same origin) for a fresh seat: answers SeatAnswer. */
+  seatUrl: string;
+  messageLimit: number;
+  history: boolean;
+  /** For live.cu. */
+  currency: CurrencyFormat;
+}
+
+/** `seat: null` with `reload: true`: the participant is on another page; load again. */
+export type SeatAnswer = { seat: Seat } | { seat: null; reload: true };
+
+/** How amounts are written: `locale` for digits and marks, `code` an ISO currency or null for points. */
+export interface CurrencyFormat {
+  locale: string;
+  code: string | null;
+  decimals: number;
+  /** Words for points: one and many. */
+  points: [string, string];
+}
+
+/** The hidden form field that carries the outbox of a page that is being left: JSON of {@link Send}[]. */
+export const OUTBOX_FIELD = "_walras_outbox";

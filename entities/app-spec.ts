@@ -1,0 +1,87 @@
+import type { Table, Value } from "./tables.ts";
+
+/** The kinds of field that an author declares. */
+export type FieldKind =
+  | "integer"
+  | "float"
+  | "boolean"
+  | "text"
+  | "longText"
+  | "currency"
+  | "json"
+  | "timestamp"
+  | "link";
+
+/** One declared field, as the models, forms and exports need it. */
+export interface FieldSpec {
+  readonly kind: FieldKind;
+  readonly initial: Value | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  /** Allowed values; labels are for forms. */
+  readonly choices: readonly { readonly value: Value; readonly label: string }[] | undefined;
+  readonly label: string | undefined;
+  readonly doc: string | undefined;
+  /** May stay unset; reads as null. */
+  readonly blank: boolean;
+  /** For links: which built-in model it names. */
+  readonly to: "player" | "group" | undefined;
+}
+
+/** A model of an app: its fields and its table. */
+export interface ModelSpec {
+  /** As errors name it: "Group", "Player" or the extra model's name. */
+  readonly name: string;
+  readonly app: string;
+  readonly kind: "group" | "player" | "extra";
+  readonly fields: Readonly<Record<string, FieldSpec>>;
+  readonly table: Table;
+}
+
+/**
+ * One page of an app. The functions get model handles (see view.ts); their author-facing types are in
+ * rooms/define-app.ts.
+ */
+export interface PageSpec {
+  readonly name: string;
+  /** Sync function, async function or async generator `(player, data) => deliveries`. */
+  readonly live: ((player: never, data: never) => unknown) | undefined;
+  /** A Standard Schema that a live message must fit. */
+  readonly message: unknown;
+  /** Deliver everything since the page began on each load. */
+  readonly history: boolean;
+  readonly isDisplayed: ((player: never) => boolean) | undefined;
+  readonly varsForTemplate: ((player: never) => Record<string, unknown>) | undefined;
+  readonly jsVars: ((player: never) => Record<string, unknown>) | undefined;
+  /** Page-level check at submit: a text keeps the participant on the page. */
+  readonly errorMessage: ((player: never) => string | undefined) | undefined;
+  readonly beforeNextPage: ((player: never) => void) | undefined;
+}
+
+/** A checked app definition. */
+export interface AppSpec {
+  readonly name: string;
+  readonly title: string;
+  readonly doc: string | undefined;
+  /** Players in a group; "all": the whole session is one group. */
+  readonly playersPerGroup: number | "all";
+  readonly rounds: number;
+  readonly constants: Readonly<Record<string, unknown>>;
+  readonly group: ModelSpec;
+  readonly player: ModelSpec;
+  readonly extras: Readonly<Record<string, ModelSpec>>;
+  /** In page order. */
+  readonly pages: readonly PageSpec[];
+}
+
+/** One step of a session's page sequence, pinned when the session is created. */
+export interface PinnedPage {
+  readonly app: string;
+  readonly round: number;
+  readonly page: string;
+}
+
+/** `app/round/Page`: a page's identity, the same however the sequence around it changes. */
+export function pageIdentity(page: PinnedPage): string {
+  return `${page.app}/${page.round}/${page.page}`;
+}

@@ -1,0 +1,206 @@
+import { EntitySchema, type EntitySchemaColumnOptions, type EntitySchemaOptions } from "typeorm";
+import type { JournalEntry } from "./store.ts";
+import { type Column, type ColumnKind, snakeCase, type Table, type Values } from "./tables.ts";
+
+/** TypeORM's column type for each kind, the same words in SQLite and PostgreSQL. Integers are 64 bit
+ * in both, so that every safe integer of JavaScript fits; JSON is kept as its exact text. */
+export const COLUMN_TYPES: Readonly<Record<ColumnKind, EntitySchemaColumnOptions["type"]>> = {
+  id: "bigint",
+  link: "bigint",
+  integer: "bigint",
+  float: "double precision",
+  boolean: "boolean",
+  text: "text",
+  longText: "text",
+  currency: "double precision",
+  json: "text",
+  timestamp: "bigint",
+};
+
+/** What {@link makeTable} needs. */
+export interface TableOptions {
+  name: string;
+  /** TypeScript name → kind, key columns first. */
+  columns: Record<string, ColumnKind>;
+  /** Names of the primary key's columns. */
+  key: readonly string[];
+  /** The single key column is numbered by the database. */
+  generated?: boolean;
+  /** Names of columns that may not be null (system tables only). */
+  required?: readonly string[];
+  initial?: Values;
+  unique?: readonly (readonly string[])[];
+  indexes?: readonly (readonly string[])[];
+  /** Database names that differ from snake case, e.g. a link `player` stored as `player_id`. */
+  columnNames?: Record<string, string>;
+}
+
+/** Describes a table once, for ourselves and for TypeORM. */
+export function makeTable(options: TableOptions): Table {
+  const columns: Column[] = Object.entries(options.columns).map(([name, kind]) => ({
+    name,
+    column: options.columnNames?.[name] ?? snakeCase(name),
+    kind,
+    initial: options.initial?.[name] ?? null,
+  }));
+  const entityColumns: Record<string, EntitySchemaColumnOptions> = {};
+  for (const column of columns) {
+    const primary = options.key.includes(column.name);
+    const generated = primary && options.generated === true;
+    entityColumns[column.name] = {
+      name: column.column,
+      // SQLite numbers rows by itself only in a column of type INTEGER.
+      type: generated ? "integer" : COLUMN_TYPES[column.kind],
+      ...(primary ? { primary: true } : { nullable: !options.required?.includes(column.name) }),
+      ...(generated ? { generated: "increment" as const } : {}),
+    };
+  }
+  const entity: EntitySchemaOptions<Values> = {
+    name: options.name,
+    tableName: options.name,
+    columns: entityColumns as EntitySchemaOptions<Values>["columns"],
+    uniques: (options.unique ?? []).map((names) => ({
+      name: `uq_${options.name}_${names.map(snakeCase).join("_")}`,
+      columns: [...names],
+    })),
+    indices: (options.indexes ?? []).map((names) => ({
+      name: `ix_${options.name}_${names.map(snakeCase).join("_")}`,
+      columns: [...names],
+    })),
+  };
+  return { name: options.name, key: options.key, columns, entity: new EntitySchema(entity) };
+}
+
+/** One run of a session config. `pages` is the page sequence, pinned at creation: JSON of PinnedPage[]. */
+export const SessionTable = makeTable({
+  name: "session",
+  columns: {
+    id: "id",
+    code: "text",
+    configName: "text",
+    config: "json",
+    pages: "json",
+    createdAt: "timestamp",
+    isDemo: "boolean",
+    label: "text",
+    comment: "longText",
+  },
+  key: ["id"],
+  generated: true,
+  required: ["code", "configName", "config", "pages", "createdAt", "isDemo"],
+  unique: [["code"]],
+});
+
+/** A person in a session. `pageIndex` counts from 1 over the pinned sequence; 0: not started; beyond the last: finished. */
+export const ParticipantTable = makeTable({
+  name: "participant",
+  columns: {
+    id: "id",
+    sessionId: "link",
+    idInSession: "integer",
+    code: "text",
+    label: "text",
+    pageIndex: "integer",
+    startedAt: "timestamp",
+  },
+  key: ["id"],
+  generated: true,
+  required: ["sessionId", "idInSession", "code", "pageIndex"],
+  unique: [["code"], ["sessionId", "idInSession"]],
+});
+
+/** One app in one round of a session. */
+export const SubsessionTable = makeTable({
+  name: "subsession",
+  columns: { id: "id", sessionId: "link", app: "text", roundNumber: "integer" },
+  key: ["id"],
+  generated: true,
+  required: ["sessionId", "app", "roundNumber"],
+  unique: [["sessionId", "app", "roundNumber"]],
+});
+
+/** Gives every group of every app its `actorId`, unique over all of them. */
+export const ActorTable = makeTable({
+  name: "actor",
+  columns: { id: "id", sessionId: "link", app: "text", roundNumber: "integer" },
+  key: ["id"],
+  generated: true,
+  required: ["sessionId", "app", "roundNumber"],
+  indexes: [["sessionId"]],
+});
+
+/** Deadlines of an actor: rows, so that they survive restarts. */
+export const TimerTable = makeTable({
+  name: "timer",
+  columns: {
+    actorId: "link",
+    n: "integer",
+    name: "text",
+    dueAt: "timestamp",
+    everySeconds: "float",
+    payload: "json",
+    page: "text",
+  },
+  key: ["actorId", "n"],
+  required: ["name", "dueAt"],
+  indexes: [["dueAt"]],
+});
+
+/** The ordered log of everything that changed a group. */
+export const JournalTable = makeTable({
+  name: "journal",
+  columns: {
+    actorId: "link",
+    seq: "integer",
+    at: "timestamp",
+    kind: "text",
+    participantId: "link",
+    page: "text",
+    clientId: "text",
+    n: "integer",
+    input: "json",
+    output: "json",
+    changes: "json",
+    seed: "integer",
+    writer: "text",
+    batch: "text",
+  } satisfies Record<keyof JournalEntry, ColumnKind>,
+  key: ["actorId", "seq"],
+  required: ["at", "kind", "writer", "batch"],
+  unique: [["participantId", "clientId", "n"]],
+});
+
+export const SYSTEM_TABLES: readonly Table[] = [
+  SessionTable,
+  ParticipantTable,
+  SubsessionTable,
+  ActorTable,
+  TimerTable,
+  JournalTable,
+];
+
+/** Columns that every app's group table has before the author's own. `id` is the group's actorId. */
+export const GROUP_COLUMNS = {
+  id: "id",
+  sessionId: "link",
+  subsessionId: "link",
+  roundNumber: "integer",
+  idInSubsession: "integer",
+  /** The last number given to an extra row of this group. */
+  extraCount: "integer",
+} as const satisfies Record<string, ColumnKind>;
+
+/** Columns that every app's player table has before the author's own. */
+export const PLAYER_COLUMNS = {
+  id: "id",
+  sessionId: "link",
+  subsessionId: "link",
+  groupId: "link",
+  participantId: "link",
+  roundNumber: "integer",
+  idInGroup: "integer",
+  payoff: "currency",
+} as const satisfies Record<string, ColumnKind>;
+
+/** Columns that every extra model's table has before the author's own. */
+export const EXTRA_COLUMNS = { actorId: "link", n: "integer" } as const satisfies Record<string, ColumnKind>;

@@ -1,0 +1,94 @@
+import type { CurrencyFormat, PageLive, Seat, Send } from "../client-sdk/protocol.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { Store } from "../entities/store.ts";
+import type { Values } from "../entities/tables.ts";
+
+/**
+ * What HTTP may ask of a group's actor. The same words travel to another process, so everything here
+ * is JSON. A command that changes something is safe to repeat: what it asks is already so the second time.
+ */
+export type Command =
+  /** The participant opened their link: put them on page 1 if they have not begun. Answers `goto`. */
+  | { kind: "start"; participantId: number }
+  /** Render the page at this index, if that is where the participant is. */
+  | { kind: "view"; participantId: number; pageIndex: number }
+  /** Leave the page: first the outbox in order, then the form. Answers `goto`, or `page` with errors shown. */
+  | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
+  /** Where is the participant, and is that page live? For a fresh seat. */
+  | { kind: "whereabouts"; participantId: number };
+
+export type Reply =
+  /** Rendered in the actor's turn and committed up to what it saw. `live`: the HTML contains `seatSlot` once, to be
+   * replaced by the JSON of {@link PageLive} with a seat in it. */
+  | { kind: "page"; html: string; live: PageLive | null; seatSlot: string | null; status: number }
+  /** The participant is (now) at this index: redirect there. */
+  | { kind: "goto"; pageIndex: number }
+  | { kind: "at"; pageIndex: number; page: string; live: boolean }
+  /** This actor does not have the participant (any more): look them up again. */
+  | { kind: "elsewhere" }
+  /** Not done. `retry`: the same command may succeed later. */
+  | { kind: "refused"; code: string; message: string; retry: boolean };
+
+/** What a template sees; objects are read-only, named in snake_case, and valid only during the rendering. */
+export interface PageContext {
+  readonly app: AppSpec;
+  readonly page: PageSpec;
+  /** `app/round/Page`. */
+  readonly identity: string;
+  readonly pageIndex: number;
+  readonly pageCount: number;
+  readonly participantCode: string;
+  /** player, group, subsession, session, participant, C, and what varsForTemplate returned. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** What jsVars returned; undefined: the page has none. */
+  readonly jsVars: Record<string, unknown> | undefined;
+  /** For pages with a live method; `seat` is still null, see `seatSlot`. */
+  readonly live: PageLive | null;
+  /** Put this text where the JSON of the seat and the rest of PageLive belongs: unguessable, so that no
+   * participant's text can contain it. */
+  readonly seatSlot: string | null;
+  /** A page-level error of a failed submit. */
+  readonly error: string | undefined;
+  readonly currency: CurrencyFormat;
+}
+
+/** Turns a page into HTML, synchronously, within the actor's turn. Implemented by the server floor. */
+export interface Renderer {
+  /** @throws any error of the template; the caller turns it into an author error that names app and page. */
+  render(context: PageContext): string;
+}
+
+/** One entry of walras.config.ts. */
+export interface SessionConfig {
+  readonly name: string;
+  readonly displayName?: string;
+  readonly doc?: string;
+  readonly appSequence: readonly string[];
+  readonly numDemoParticipants: number;
+  /** Custom parameters, read by apps as `player.session.config`. */
+  readonly [parameter: string]: unknown;
+}
+
+export interface GameHealth {
+  ok: boolean;
+  /** Why writes are refused at the moment, if they are. */
+  halted: string | null;
+  /** Loaded groups, open sockets, units waiting for the database. */
+  actors: number;
+  sockets: number;
+  pending: number;
+}
+
+/** The running game as the server floor sees it. */
+export interface Game {
+  readonly store: Store;
+  readonly apps: ReadonlyMap<string, AppSpec>;
+  readonly port: number;
+  call(actorId: number, command: Command): Promise<Reply>;
+  /** A seat for this participant in the actor's room. */
+  seat(actorId: number, participantId: number, pageIndex: number): Promise<Seat>;
+  createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
+  health(): GameHealth;
+  /** Finishes what is in the mailboxes (at most `deadlineMs`), closes sockets with the retry code, closes the store. */
+  stop(deadlineMs?: number): Promise<void>;
+}
