@@ -60,7 +60,8 @@ function check(value: unknown, path: string, above: object[]): void {
         throw refuse(path, `is a ${value.constructor.name}, which JSON would empty; use an object or an array`);
       }
       if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
-        return check((value as { toJSON(): unknown }).toJSON(), path, [...above, value]);
+        check((value as { toJSON(): unknown }).toJSON(), path, [...above, value]);
+        return;
       }
       above.push(value);
       if (Array.isArray(value)) {
