@@ -19,15 +19,16 @@ export type Command =
 
 export type Reply =
   /** Rendered in the actor's turn and committed up to what it saw. `live`: the HTML contains `seatSlot` once, to be
-   * replaced by the JSON of {@link PageLive} with a seat in it. */
-  | { kind: "page"; html: string; live: PageLive | null; seatSlot: string | null; status: number }
+   * replaced by the JSON of {@link PageLive} with a seat in it. `nonce`: as {@link Rendered} gave it. */
+  | { kind: "page"; html: string; nonce: string; live: PageLive | null; seatSlot: string | null; status: number }
   /** The participant is (now) at this index: redirect there. */
   | { kind: "goto"; pageIndex: number }
   | { kind: "at"; pageIndex: number; page: string; live: boolean }
   /** This actor does not have the participant (any more): look them up again. */
   | { kind: "elsewhere" }
-  /** Not done. `retry`: the same command may succeed later. */
-  | { kind: "refused"; code: string; message: string; retry: boolean };
+  /** Not done. `retry`: the same command may succeed later. `stack`: of the author's function or template
+   * that failed, for the page that shows it in development. */
+  | { kind: "refused"; code: string; message: string; retry: boolean; stack?: string };
 
 /** What a template sees; objects are read-only, named in snake_case, and valid only during the rendering. */
 export interface PageContext {
@@ -55,7 +56,13 @@ export interface PageContext {
 /** Turns a page into HTML, synchronously, within the actor's turn. Implemented by the server floor. */
 export interface Renderer {
   /** @throws any error of the template; the caller turns it into an author error that names app and page. */
-  render(context: PageContext): string;
+  render(context: PageContext): Rendered;
+}
+
+/** A rendered page, and the nonce of the script tags that came from its template: the CSP header names it. */
+export interface Rendered {
+  html: string;
+  nonce: string;
 }
 
 /** One entry of walras.config.ts. */
