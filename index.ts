@@ -1,0 +1,38 @@
+/** The one door for apps and walras.config.ts: `import { defineApp, integer } from "walras"`. */
+export {
+  boolean,
+  currency,
+  type Field,
+  float,
+  integer,
+  json,
+  link,
+  longText,
+  text,
+  timestamp,
+} from "./entities/fields.ts";
+export { now, random } from "./entities/view.ts";
+export type {
+  Deliveries,
+  ExtraModel,
+  Group,
+  LiveResult,
+  PageOptions,
+  Participant,
+  PastPlayer,
+  Player,
+  Row,
+  Session,
+  Subsession,
+} from "./rooms/author-types.ts";
+export type { SessionConfig } from "./rooms/calls.ts";
+export {
+  type App,
+  type AppDefinition,
+  defineApp,
+  type GroupOf,
+  type PlayerOf,
+  type RowOf,
+} from "./rooms/define-app.ts";
+export type { StandardSchema } from "./rooms/standard-schema.ts";
+export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

@@ -1,0 +1,173 @@
+import type { Field, Fields, LinkTo } from "../entities/fields.ts";
+import type { StandardSchema } from "./standard-schema.ts";
+
+/** What `live` sends: `{ [idInGroup]: data }`, with `0` for everyone in the group who is not named. */
+export interface Deliveries {
+  [idInGroup: number]: unknown;
+  /** Keeps texts and arrays out, which have numbered entries too. */
+  [Symbol.iterator]?: never;
+}
+
+/** What is the same for a whole session. */
+export interface Session {
+  readonly code: string;
+  /** The session config's parameters, as in walras.config.ts. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** One app in one round. */
+export interface Subsession {
+  readonly roundNumber: number;
+}
+
+/** The person behind a player, over all apps of the session. */
+export interface Participant {
+  /** The secret in the person's link: do not show it to others. */
+  readonly code: string;
+  /** The label given to them by the experimenter or a lab, if any. */
+  readonly label: string | null;
+  /** 1, 2, 3 ... in the session. */
+  readonly idInSession: number;
+}
+
+/** A participant in one round: built-in properties and the fields declared under `player`. */
+export type Player<G extends Fields, P extends Fields> = PlayerBuiltIns<G, P> & FieldsOf<P, G, P>;
+
+/** The players who interact in one round: built-in properties and the fields declared under `group`. */
+export type Group<G extends Fields, P extends Fields> = GroupBuiltIns<G, P> & FieldsOf<G, G, P>;
+
+export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
+  /** Unique among all players of this app. */
+  readonly id: number;
+  /** 1 to the size of the group. */
+  readonly idInGroup: number;
+  readonly roundNumber: number;
+  /** What the player earned in this round; 0 at first. */
+  payoff: number;
+  readonly group: Group<G, P>;
+  readonly participant: Participant;
+  readonly session: Session;
+  readonly subsession: Subsession;
+  /** The rest of the group, by idInGroup. */
+  getOthersInGroup(): Player<G, P>[];
+  /** The participant's earlier rounds of this app, oldest first, read-only. */
+  inPreviousRounds(): PastPlayer<P>[];
+  /** This round or an earlier one, read-only. @throws for a round that is still to come */
+  inRound(roundNumber: number): PastPlayer<P>;
+  /** The earlier rounds and this one, oldest first, read-only. */
+  inAllRounds(): PastPlayer<P>[];
+}
+
+export interface GroupBuiltIns<G extends Fields, P extends Fields> {
+  /** Unique among all groups of all apps. */
+  readonly id: number;
+  /** 1, 2, 3 ... in the round. */
+  readonly idInSubsession: number;
+  readonly roundNumber: number;
+  readonly session: Session;
+  readonly subsession: Subsession;
+  /** All players of the group, by idInGroup. */
+  getPlayers(): Player<G, P>[];
+  /** @throws if the group has no such player */
+  getPlayerById(idInGroup: number): Player<G, P>;
+}
+
+/** A player in a round that is over (or to be read as if it were): nothing can be changed. */
+export type PastPlayer<P extends Fields> = {
+  readonly id: number;
+  readonly idInGroup: number;
+  readonly roundNumber: number;
+  readonly payoff: number;
+} & { readonly [K in keyof P as IsLink<P[K]> extends true ? never : K]: DeepReadonly<P[K]["type"]> };
+
+/** One row of an extra model. */
+export type Row<F extends Fields, G extends Fields, P extends Fields> = RowBuiltIns & FieldsOf<F, G, P>;
+
+export interface RowBuiltIns {
+  /** 1, 2, 3 ... over all extra rows of the group, in order of creation. */
+  readonly n: number;
+  /** Takes the row out of the database. */
+  delete(): void;
+}
+
+/** An author's own table. */
+export interface ExtraModel<F extends Fields, G extends Fields, P extends Fields> {
+  /** Makes a row: links and fields without an `initial` value must be given, unless `blank`. */
+  create(values: NewRow<F, G, P>): Row<F, G, P>;
+  /** The rows with all of these values, in order of creation. Name the `player` or `group` whose rows are meant. */
+  filter(where: RowFilter<F, G, P>): Row<F, G, P>[];
+}
+
+export type NewRow<F extends Fields, G extends Fields, P extends Fields> = {
+  [K in RequiredNames<F>]: FieldType<F[K], G, P>;
+} & {
+  [K in Exclude<keyof F, RequiredNames<F>>]?: FieldType<F[K], G, P>;
+};
+
+export type RowFilter<F extends Fields, G extends Fields, P extends Fields> = Partial<FieldsOf<F, G, P>> & {
+  /** All rows of this group, unless the model has a `group` link of its own. */
+  group?: Group<G, P>;
+};
+
+/** The declared fields as properties. */
+export type FieldsOf<F extends Fields, G extends Fields, P extends Fields> = {
+  -readonly [K in keyof F]: FieldType<F[K], G, P>;
+};
+
+/** What a field reads as: links become the app's player or group. */
+export type FieldType<F, G extends Fields, P extends Fields> = F extends Field<infer T> ? Linked<T, G, P> : never;
+type Linked<T, G extends Fields, P extends Fields> =
+  T extends LinkTo<infer W> ? (W extends "player" ? Player<G, P> : Group<G, P>) : T;
+
+type RequiredNames<F extends Fields> = {
+  [K in keyof F]: F[K]["start"] extends "set" ? never : null extends F[K]["type"] ? never : K;
+}[keyof F];
+
+type IsLink<F> = F extends Field<infer T> ? (NonNullable<T> extends LinkTo<"player" | "group"> ? true : false) : false;
+
+type DeepReadonly<T> = T extends (...args: never) => unknown
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
+type Silence = undefined | void;
+
+/** What a live method may return: deliveries, or nothing for silence; at once, as a promise, or piece by piece. */
+export type LiveResult =
+  | Deliveries
+  | Silence
+  | Promise<Deliveries | Silence>
+  | AsyncGenerator<Deliveries | undefined, Deliveries | Silence, unknown>;
+
+/** Answers one `liveSend(data)` of a player. */
+export type Live<Pl, D> = (player: Pl, data: D) => LiveResult;
+
+/** One live method for each `type` of message: `liveSend({ type: "bid", amount: 3 })` calls `bid`. */
+export type LiveByType<Pl, D> = D extends { type: string }
+  ? { [K in D["type"]]?: Live<Pl, Extract<D, { type: K }>> }
+  : { [type: string]: Live<Pl, never> };
+
+/** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
+export interface PageOptions<Pl, D> {
+  /**
+   * Answers messages of the page's script. A sync function is one unit: it happens whole or not at
+   * all. In an async function or async generator, each `yield` ends a unit and sends its deliveries.
+   */
+  live?: Live<Pl, D> | LiveByType<Pl, D>;
+  /** What messages must look like: a schema of zod or any other Standard Schema library. */
+  message?: StandardSchema<unknown, D>;
+  /** true: a page that loads again gets all its earlier deliveries anew. Default: false. */
+  history?: boolean;
+  /** Whether this player gets to see the page. Default: yes. */
+  isDisplayed?: (player: Pl) => boolean;
+  /** Variables for the template, beside player, group, session ... */
+  varsForTemplate?: (player: Pl) => Record<string, unknown>;
+  /** Variables for the page's script, as `js_vars`. */
+  jsVars?: (player: Pl) => Record<string, unknown>;
+  /** A text keeps the player on the page and is shown there. */
+  errorMessage?: (player: Pl) => string | undefined;
+  /** Runs when the player leaves the page. */
+  beforeNextPage?: (player: Pl) => void;
+}

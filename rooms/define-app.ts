@@ -1,0 +1,303 @@
+import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
+import type { AppSpec, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
+import type { Fields } from "../entities/fields.ts";
+import { isHandle } from "../entities/handles.ts";
+import { checkKeys } from "../entities/suggest.ts";
+import { describe } from "../entities/values.ts";
+import { VIEW } from "../entities/view.ts";
+import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
+import { isStandardSchema } from "./standard-schema.ts";
+
+type Models = Readonly<Record<string, Fields>>;
+type Constants = Readonly<Record<string, unknown>>;
+type Empty = Readonly<Record<never, never>>;
+
+/** What {@link defineApp} takes. */
+export interface AppDefinition<C extends Constants, G extends Fields, P extends Fields, X extends Models> {
+  /** As in the app's folder, its URLs and its tables: small letters, digits and underscores. */
+  name: string;
+  /** For people. Default: the name. */
+  title?: string;
+  /** What the app is about, for the experimenter. */
+  doc?: string;
+  /** Players in a group; "all": the whole session is one group. Left out: each plays alone. */
+  playersPerGroup?: number | "all";
+  /** How often the pages are played. Default: 1. */
+  rounds?: number;
+  /** Numbers and texts that stay the same; `C` in templates. */
+  constants?: C;
+  /** Fields of a group. */
+  group?: G;
+  /** Fields of a player in one round. */
+  player?: P;
+  /** Tables of the author's own, linked to a player or group: `{ Bid: { player: link("player"), ... } }`. */
+  extraModels?: X;
+}
+
+/** A defined app: what its module exports as default. */
+export interface App<C extends Constants, G extends Fields, P extends Fields, X extends Models> {
+  readonly name: string;
+  readonly constants: C;
+  readonly extraModels: { readonly [M in keyof X]: ExtraModel<X[M], G, P> };
+  /**
+   * Adds a page after those that were added before.
+   *
+   * @param name names the template, `<name>.html`, and the URL
+   * @throws AuthorError for a mistake in its options
+   */
+  page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D>): void;
+  /** The checked definition, for Walras. */
+  readonly spec: AppSpec;
+}
+
+/** The player type of an app: `function profit(player: PlayerOf<typeof app>) { ... }`. */
+export type PlayerOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Player<G, P> : never;
+/** The group type of an app. */
+export type GroupOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Group<G, P> : never;
+/** The row type of one of an app's extra models: `RowOf<typeof app, "Bid">`. */
+export type RowOf<A, M extends string> =
+  A extends App<infer _C, infer G, infer P, infer X> ? (M extends keyof X ? Row<X[M], G, P> : never) : never;
+
+const APP_OPTIONS = [
+  "name",
+  "title",
+  "doc",
+  "playersPerGroup",
+  "rounds",
+  "constants",
+  "group",
+  "player",
+  "extraModels",
+];
+
+/**
+ * Defines an app: its models here, its pages with `app.page(...)` after it.
+ *
+ * @throws AuthorError naming app, model, field, value and cure
+ */
+export function defineApp<
+  const C extends Constants = Empty,
+  G extends Fields = Empty,
+  P extends Fields = Empty,
+  X extends Models = Empty,
+>(definition: AppDefinition<C, G, P, X>): App<C, G, P, X> {
+  const name = checkName(definition);
+  const { title, doc, playersPerGroup, rounds, constants } = definition;
+  checkKeys(definition, APP_OPTIONS, `${name}: defineApp`);
+  checkText(title, `${name}: title`);
+  checkText(doc, `${name}: doc`);
+  checkGroupSize(playersPerGroup, name);
+  if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1)) {
+    throw new AuthorError(
+      "wrong_rounds",
+      `${name}: rounds is ${describe(rounds)}; give it a whole number from 1, or leave it out for 1.`,
+    );
+  }
+  checkObject(constants, "wrong_constants", `${name}: constants`, "{ endowment: 100 }");
+  checkObject(definition.extraModels, "wrong_fields", `${name}: extraModels`, '{ Bid: { player: link("player") } }');
+  const extras = makeExtraModels(name, definition.extraModels ?? {});
+  const pages: PageSpec[] = [];
+  const spec: AppSpec = {
+    name,
+    title: title ?? name,
+    doc,
+    playersPerGroup: playersPerGroup ?? 1,
+    rounds: rounds ?? 1,
+    constants: constants ?? {},
+    group: makeModel(name, "group", "Group", definition.group ?? {}),
+    player: makeModel(name, "player", "Player", definition.player ?? {}),
+    extras,
+    pages,
+  };
+  const models = Object.fromEntries(Object.values(extras).map((model) => [model.name, extraModel(model)]));
+  return {
+    name,
+    // Left out, C is the empty type.
+    constants: (constants ?? {}) as C,
+    // The fields' types exist at compile time only; the view checks values against the very same fields.
+    extraModels: models as App<C, G, P, X>["extraModels"],
+    spec,
+    page(pageName, options = {}) {
+      pages.push(makePage(name, pageName, options, pages));
+    },
+  };
+}
+
+function checkName(definition: { name: string }): string {
+  if (typeof definition !== "object" || definition === null) {
+    throw new AuthorError(
+      "wrong_definition",
+      `defineApp was called with ${describe(definition)}; give it an object, e.g. { name: "auction" }.`,
+    );
+  }
+  const { name } = definition;
+  if (typeof name !== "string" || !/^[a-z][a-z0-9_]*$/.test(name)) {
+    throw new AuthorError(
+      "wrong_name",
+      `defineApp: name is ${describe(name)}; give it a small letter, then small letters, digits and underscores, e.g. "public_goods". Use title for what people read.`,
+    );
+  }
+  if (name.length > APP_NAME_LIMIT) {
+    throw new AuthorError(
+      "wrong_name",
+      `${name}: the app's name has ${name.length} characters; choose one of at most ${APP_NAME_LIMIT}.`,
+    );
+  }
+  if (/^sqlite(_|$)/.test(name)) {
+    throw new AuthorError(
+      "reserved_name",
+      `${name}: SQLite keeps table names that begin with sqlite_ for itself. Choose another app name.`,
+    );
+  }
+  return name;
+}
+
+function checkGroupSize(size: unknown, name: string): void {
+  if (size === undefined || size === "all" || (Number.isSafeInteger(size) && (size as number) >= 2)) return;
+  const cure =
+    size === 1
+      ? "Leave it out when each plays alone."
+      : 'Give it a whole number from 2, or "all"; leave it out when each plays alone.';
+  throw new AuthorError("wrong_group_size", `${name}: playersPerGroup is ${describe(size)}. ${cure}`);
+}
+
+function checkText(value: unknown, where: string): void {
+  if (value === undefined || typeof value === "string") return;
+  throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a string.`);
+}
+
+function checkObject(value: unknown, code: string, where: string, example: string): void {
+  if (value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value))) return;
+  throw new AuthorError(code, `${where} is ${describe(value)}; give it an object, e.g. ${example}.`);
+}
+
+/** `create` and `filter` work in whatever call their arguments belong to, which is how they know whose rows are meant. */
+function extraModel(model: ModelSpec): { create(values: object): object; filter(where: object): object[] } {
+  return {
+    create: (values) => viewOf(model, values, "create")[VIEW].create(model, { ...values }),
+    filter: (where) => viewOf(model, where, "filter")[VIEW].filter(model, { ...where }),
+  };
+}
+
+function viewOf(model: ModelSpec, values: unknown, method: "create" | "filter") {
+  const handle = typeof values === "object" && values !== null ? Object.values(values).find(isHandle) : undefined;
+  if (handle !== undefined) return handle;
+  const links = Object.keys(model.fields).filter((field) => model.fields[field]?.kind === "link");
+  const ways = method === "filter" && !links.includes("group") ? [...links, "group"] : links;
+  const example = ways.map((way) => `${model.name}.${method}({ ${way}, ... })`).join(" or ");
+  throw new AuthorError(
+    "link_missing",
+    `${model.app}: ${model.name}.${method}() was called without a player or group. Pass one: ${example}.`,
+  );
+}
+
+const PAGE_FUNCTIONS = ["isDisplayed", "varsForTemplate", "jsVars", "errorMessage", "beforeNextPage"] as const;
+const PAGE_OPTIONS = ["live", "message", "history", ...PAGE_FUNCTIONS];
+
+function makePage<Pl, D>(
+  app: string,
+  name: string,
+  options: PageOptions<Pl, D>,
+  before: readonly PageSpec[],
+): PageSpec {
+  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
+    throw new AuthorError(
+      "wrong_name",
+      `${app}: a page's name is ${describe(name)}; give it a letter, then letters, digits and underscores, e.g. "Bidding".`,
+    );
+  }
+  const where = `${app}: page ${name}`;
+  if (before.some((page) => page.name === name)) {
+    throw new AuthorError("name_taken", `${where} exists already. Choose another name; to play it again, use rounds.`);
+  }
+  checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
+  checkKeys(options, PAGE_OPTIONS, where);
+  const { live, message, history } = options;
+  for (const key of PAGE_FUNCTIONS) checkFunction(options[key], `${where}: ${key}`);
+  if (history !== undefined && typeof history !== "boolean") {
+    throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
+  }
+  if (message !== undefined && !isStandardSchema(message)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: message is ${describe(message)}; give it a schema, e.g. z.object({ amount: z.number() }) of zod.`,
+    );
+  }
+  const idle = message !== undefined ? "message" : history === true ? "history" : undefined;
+  if (live === undefined && idle !== undefined) {
+    throw new AuthorError(
+      "not_live",
+      `${where} has ${idle} but no live method. Add live(player, data) { ... }, or take ${idle} out.`,
+    );
+  }
+  return {
+    name,
+    live: typeof live === "object" && live !== null ? dispatch(live, where) : checkLive(live, `${where}: live`),
+    message,
+    history: history ?? false,
+    isDisplayed: options.isDisplayed,
+    varsForTemplate: options.varsForTemplate,
+    jsVars: options.jsVars,
+    errorMessage: options.errorMessage,
+    beforeNextPage: options.beforeNextPage,
+  };
+}
+
+function checkFunction(value: unknown, where: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "function") {
+    throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a function of player.`);
+  }
+  if (value.constructor.name !== "Function") {
+    throw new AuthorError(
+      "must_be_sync",
+      `${where} is async or a generator, but a page is made in one go. Make it a plain function; only live may wait.`,
+    );
+  }
+}
+
+function checkLive<F>(live: F, where: string): F {
+  if (live === undefined) return live;
+  if (typeof live !== "function") {
+    throw new AuthorError(
+      "wrong_option",
+      `${where} is ${describe(live)}; give it a function (player, data), or an object of them by message type.`,
+    );
+  }
+  if (live.constructor.name === "GeneratorFunction") {
+    throw new AuthorError(
+      "must_be_async",
+      `${where} is a generator that is not async. Write async *live(player, data) { ... }.`,
+    );
+  }
+  return live;
+}
+
+/** One live method out of several by `type`. */
+function dispatch(methods: object, where: string): (player: never, data: never) => unknown {
+  const byType = new Map(Object.entries(methods));
+  if (byType.size === 0) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: live is an empty object; give it a function for each type of message.`,
+    );
+  }
+  for (const [type, method] of byType) {
+    if (method === undefined) byType.delete(type);
+    else checkLive(method, `${where}: live.${type}`);
+  }
+  return (player, data: unknown) => {
+    const type = typeof data === "object" && data !== null ? Reflect.get(data, "type") : undefined;
+    const method = byType.get(type);
+    if (method === undefined) {
+      const known = [...byType.keys()].join(", ");
+      throw new WalrasError(
+        Refusal.INVALID,
+        `${where}: a message of type ${describe(type)} has no live method; the types are ${known}.`,
+      );
+    }
+    return method(player, data);
+  };
+}

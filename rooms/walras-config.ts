@@ -1,0 +1,156 @@
+import { AuthorError, messageOf } from "../client-sdk/errors.ts";
+import { toJson } from "../client-sdk/json.ts";
+import type { CurrencyFormat } from "../client-sdk/protocol.ts";
+import { checkKeys } from "../entities/suggest.ts";
+import { describe } from "../entities/values.ts";
+import type { SessionConfig } from "./calls.ts";
+
+/** What walras.config.ts hands to {@link defineConfig}. */
+export interface ConfigDefinition {
+  /** What can be run: sequences of apps with parameters. */
+  sessionConfigs: readonly SessionConfig[];
+  /** Parameters that all session configs have unless they say otherwise. */
+  sessionConfigDefaults?: Readonly<Record<string, unknown>>;
+  /** How amounts are rounded and written. Default: whole points. */
+  currency?: {
+    /** Points rather than money. Default: true, unless a `code` is given. */
+    points?: boolean;
+    /** ISO code of the money, e.g. "EUR". */
+    code?: string;
+    /** Decimal places that amounts are rounded to. Default: 0 for points, 2 for money. */
+    decimals?: number;
+    /** Language whose digits and marks are used, e.g. "de-CH". Default: `language`. */
+    locale?: string;
+  };
+  /** Language of what Walras itself says to participants, e.g. "de". Default: "en". */
+  language?: string;
+}
+
+/** The configuration with everything filled in. */
+export interface Config {
+  readonly sessionConfigs: readonly SessionConfig[];
+  readonly currency: CurrencyFormat;
+  readonly language: string;
+}
+
+const CONFIG_OPTIONS = ["sessionConfigs", "sessionConfigDefaults", "currency", "language"];
+const CURRENCY_OPTIONS = ["points", "code", "decimals", "locale"];
+
+/**
+ * Checks and completes the configuration; walras.config.ts exports its result as default. Whether
+ * the apps exist is checked when they are loaded.
+ *
+ * @throws AuthorError `wrong_config` or `unknown_option`, naming place, value and cure
+ */
+export function defineConfig(definition: ConfigDefinition): Config {
+  requireObject(definition, "defineConfig(...)");
+  checkKeys(definition, CONFIG_OPTIONS, "walras.config");
+  const { sessionConfigs, sessionConfigDefaults = {}, language = "en" } = definition;
+  requireObject(sessionConfigDefaults, "sessionConfigDefaults");
+  if (!Array.isArray(sessionConfigs) || sessionConfigs.length === 0) {
+    throw wrong(
+      "sessionConfigs",
+      sessionConfigs,
+      'give it an array such as [{ name: "auction", appSequence: ["auction"], numDemoParticipants: 4 }]',
+    );
+  }
+  checkLocale(language, "language");
+  const seen = new Set<string>();
+  const complete = sessionConfigs.map((given: unknown, index) => {
+    requireObject(given, `sessionConfigs[${index}]`);
+    const config = sessionConfig({ ...sessionConfigDefaults, ...given }, `sessionConfigs[${index}]`);
+    if (seen.has(config.name))
+      throw wrong(
+        `sessionConfigs[${index}].name`,
+        config.name,
+        "another session config has it already; choose another",
+      );
+    seen.add(config.name);
+    return config;
+  });
+  return { sessionConfigs: complete, currency: currencyFormat(definition.currency ?? {}, language), language };
+}
+
+function sessionConfig(given: Record<string, unknown>, where: string): SessionConfig {
+  const { name, displayName, doc, appSequence, numDemoParticipants, ...parameters } = given;
+  if (typeof name !== "string" || !/^[A-Za-z0-9_]+$/.test(name)) {
+    throw wrong(`${where}.name`, name, 'give it letters, digits and underscores, e.g. "auction_high_stakes"');
+  }
+  const named = `session config ${name}`;
+  for (const [key, text] of [
+    ["displayName", displayName],
+    ["doc", doc],
+  ] as const) {
+    if (text !== undefined && typeof text !== "string") throw wrong(`${named}: ${key}`, text, "give it a string");
+  }
+  if (!isNumber(numDemoParticipants, 1)) {
+    throw wrong(`${named}: numDemoParticipants`, numDemoParticipants, "give it a whole number from 1");
+  }
+  try {
+    toJson(parameters, `walras.config: ${named}`);
+  } catch (error) {
+    throw new AuthorError("wrong_config", `${messageOf(error)} Parameters are stored with each session.`, {
+      cause: error,
+    });
+  }
+  return {
+    ...parameters,
+    name,
+    ...(typeof displayName === "string" ? { displayName } : {}),
+    ...(typeof doc === "string" ? { doc } : {}),
+    appSequence: apps(appSequence, `${named}: appSequence`),
+    numDemoParticipants,
+  };
+}
+
+function apps(sequence: unknown, where: string): string[] {
+  if (!Array.isArray(sequence) || sequence.length === 0) {
+    throw wrong(where, sequence, 'give it the names of apps, e.g. ["intro", "auction"]');
+  }
+  const seen: string[] = [];
+  for (const app of sequence) {
+    if (typeof app !== "string") throw wrong(where, app, "name each app by a string, as in its folder");
+    if (seen.includes(app)) throw wrong(where, app, "an app comes once in a session; to play it again, use its rounds");
+    seen.push(app);
+  }
+  return seen;
+}
+
+function currencyFormat(given: NonNullable<ConfigDefinition["currency"]>, language: string): CurrencyFormat {
+  requireObject(given, "currency");
+  checkKeys(given, CURRENCY_OPTIONS, "walras.config: currency");
+  const { code, points = code === undefined, decimals = points ? 0 : 2, locale = language } = given;
+  if (typeof points !== "boolean") throw wrong("currency.points", points, "give it true or false");
+  if (points && code !== undefined)
+    throw wrong("currency.code", code, "points have no code; leave out code or points: true");
+  if (!points && (typeof code !== "string" || !/^[A-Z]{3}$/.test(code))) {
+    throw wrong("currency.code", code, 'name the money by its three-letter ISO code, e.g. "EUR"');
+  }
+  if (!isNumber(decimals, 0) || decimals > 10)
+    throw wrong("currency.decimals", decimals, "give it a whole number from 0 to 10");
+  checkLocale(locale, "currency.locale");
+  return { locale, code: code ?? null, decimals, points: ["point", "points"] };
+}
+
+function isNumber(value: unknown, least: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least;
+}
+
+function checkLocale(value: unknown, where: string): void {
+  try {
+    if (typeof value === "string" && Intl.NumberFormat.supportedLocalesOf(value).length === 1) return;
+  } catch {
+    // Not even a language tag: said below.
+  }
+  throw wrong(where, value, 'give it a language that Node knows, e.g. "en", "de" or "pt-BR"');
+}
+
+function requireObject(value: unknown, where: string): asserts value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw wrong(where, value, "give it an object");
+}
+
+function wrong(where: string, value: unknown, cure: string): AuthorError {
+  const list = Array.isArray(value) && value.length === 0 ? "an empty array" : describe(value);
+  return new AuthorError("wrong_config", `walras.config: ${where} is ${list}; ${cure}.`);
+}
