@@ -16,7 +16,7 @@ export class WalrasError extends Error {
 
 /** A mistake in an app's definition or in an author's function; shown to authors, not participants. */
 export class AuthorError extends WalrasError {
-  override readonly name = "AuthorError";
+  override readonly name: string = "AuthorError";
 }
 
 /** The code of any thrown value: its own if it is a WalrasError, else "error". */

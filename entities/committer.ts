@@ -1,0 +1,260 @@
+import type { CommitOutcome, Store, StoredUnit, Writer } from "./store.ts";
+
+/** Whoever hands units to the committer: an actor. Called back in the order of its units. */
+export interface CommitOwner {
+  readonly actorId: number;
+  /** This unit is durable. */
+  committed(unit: StoredUnit): void;
+  /** The store refuses this unit for what it says. It and everything after it of this owner is out of
+   * the queue; the owner refuses its sender, takes the rest back and runs it again. */
+  refused(unit: StoredUnit, cause: UnitRefusal): void;
+  /** Another writer has taken this actor over: nothing of the owner in the queue was stored. */
+  stale(): void;
+}
+
+export type UnitRefusal = { readonly why: "data"; readonly error: Error } | { readonly why: "duplicate" };
+
+interface Pending {
+  readonly owner: CommitOwner;
+  readonly unit: StoredUnit;
+}
+
+export interface CommitterOptions {
+  /** Names this process in `batch`, so that after an unknown outcome its own entries can be told. */
+  readonly name: string;
+  /** Runs a callback after the event loop has turned once. */
+  readonly soon: (callback: () => void) => void;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Told the reason when writes stop, null when they go on. */
+  readonly onHalt: (reason: string | null) => void;
+  /** Units in one transaction, at most. Small, so that the loop stays free on SQLite. */
+  readonly maxBatch?: number;
+}
+
+/**
+ * The one writer of the database. Units of all actors that are ready go into one transaction; one is
+ * in flight at a time, and what arrives meanwhile goes with the next.
+ *
+ * What a failed transaction means is decided here, by class (design section 3, decision 3): a stale
+ * actor is taken out and the rest committed again; a refused value is cornered by committing actor by
+ * actor, then unit by unit; a store that is away halts everything until a real write succeeds; an
+ * unknown outcome is settled by looking the entries up.
+ */
+export class Committer {
+  readonly #store: Store;
+  readonly #options: CommitterOptions;
+  readonly #maxBatch: number;
+  #queue: Pending[] = [];
+  #jobs: (() => Promise<void>)[] = [];
+  #running = false;
+  #batches = 0;
+  #halted: string | null = null;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+  #inFlight = 0;
+
+  constructor(store: Store, options: CommitterOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#maxBatch = options.maxBatch ?? 128;
+  }
+
+  /** Why nothing is written at the moment; null in normal operation. */
+  get halted(): string | null {
+    return this.#halted;
+  }
+
+  /** Units that wait or are in flight. */
+  get pending(): number {
+    return this.#queue.length + this.#inFlight;
+  }
+
+  add(owner: CommitOwner, unit: StoredUnit): void {
+    this.#queue.push({ owner, unit });
+    this.#wake();
+  }
+
+  /** Runs a writing transaction that is not a unit, between batches. */
+  transact<T>(work: (write: Writer) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#jobs.push(() => this.#store.transact(work).then(resolve, reject));
+      this.#wake();
+    });
+  }
+
+  /** Resolves when everything that was handed over has been settled (or the committer was stopped). */
+  drained(): Promise<void> {
+    if (!this.#running && this.#queue.length === 0 && this.#jobs.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Starts no further transaction. The one in flight is waited for by {@link drained}. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #wake(): void {
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    this.#options.soon(() => void this.#work());
+  }
+
+  async #work(): Promise<void> {
+    const job = this.#jobs.shift();
+    if (job !== undefined) await job();
+    if (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, this.#maxBatch);
+      const settled = this.#commit(batch);
+      // On SQLite everything is settled synchronously; waiting a microtask would let nothing else in.
+      if (settled !== undefined) await settled;
+    }
+    if (!this.#stopped && (this.#queue.length > 0 || this.#jobs.length > 0)) {
+      this.#options.soon(() => void this.#work());
+      return;
+    }
+    this.#running = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #commit(batch: Pending[]): Promise<void> | undefined {
+    this.#inFlight = batch.length;
+    const outcome = this.#attempt(batch);
+    if (!(outcome instanceof Promise) && outcome.result === "done") {
+      this.#done(batch);
+      return undefined;
+    }
+    return this.#settle(batch, outcome);
+  }
+
+  /** Carries a batch through every kind of failure, in parts if need be. */
+  async #settle(batch: Pending[], first: CommitOutcome | Promise<CommitOutcome>): Promise<void> {
+    let parts: Pending[][] = [batch];
+    let outcome: CommitOutcome | undefined = await first;
+    while (parts.length > 0 && !(this.#stopped && this.#halted !== null)) {
+      const part = parts[0] as Pending[];
+      outcome ??= await this.#attempt(part);
+      const result = outcome;
+      outcome = undefined;
+      switch (result.result) {
+        case "done":
+          parts.shift();
+          this.#done(part);
+          break;
+        case "stale": {
+          const gone = new Set(result.actorIds);
+          parts = this.#without(parts, (pending) => gone.has(pending.unit.entry.actorId));
+          this.#stale(part, gone);
+          break;
+        }
+        case "duplicate":
+          for (const unit of result.units) parts = this.#refuse(parts, unit, { why: "duplicate" });
+          break;
+        case "data": {
+          const smaller = split(part);
+          if (smaller.length > 1) parts.splice(0, 1, ...smaller);
+          else parts = this.#refuse(parts, (part[0] as Pending).unit, { why: "data", error: result.error });
+          break;
+        }
+        case "io":
+          await this.#halt(result.error);
+          break;
+        case "unknown":
+          parts = await this.#lookUp(parts, result.error);
+          break;
+      }
+    }
+    this.#inFlight = 0;
+  }
+
+  #attempt(part: Pending[]): CommitOutcome | Promise<CommitOutcome> {
+    const batch = `${this.#options.name}-${++this.#batches}`;
+    const units = part.map((pending) => pending.unit);
+    for (const unit of units) unit.entry.batch = batch;
+    return this.#store.commit(units);
+  }
+
+  #done(part: Pending[]): void {
+    this.#inFlight = Math.max(0, this.#inFlight - part.length);
+    for (const { owner, unit } of part) owner.committed(unit);
+  }
+
+  /** Takes a unit and everything after it of the same owner out, and tells the owner. */
+  #refuse(parts: Pending[][], unit: StoredUnit, cause: UnitRefusal): Pending[][] {
+    const culprit = parts.flat().find((pending) => pending.unit === unit);
+    if (culprit === undefined) return parts; // Went out with an earlier culprit of the same owner.
+    const { actorId, seq } = unit.entry;
+    const rest = this.#without(parts, (p) => p.unit.entry.actorId === actorId && p.unit.entry.seq >= seq);
+    culprit.owner.refused(unit, cause);
+    return rest;
+  }
+
+  /** The parts, and the queue, without some pending units. */
+  #without(parts: Pending[][], gone: (pending: Pending) => boolean): Pending[][] {
+    const keep = (pending: Pending) => !gone(pending);
+    this.#queue = this.#queue.filter(keep);
+    return parts.map((part) => part.filter(keep)).filter((part) => part.length > 0);
+  }
+
+  #stale(part: Pending[], actorIds: ReadonlySet<number>): void {
+    const owners = new Set(part.filter((p) => actorIds.has(p.unit.entry.actorId)).map((p) => p.owner));
+    for (const owner of owners) owner.stale();
+  }
+
+  /** Refuses to go on until a real write succeeds (P10). */
+  async #halt(error: Error): Promise<void> {
+    this.#setHalted(error.message);
+    while (!this.#stopped) {
+      await this.#options.sleep(1000);
+      try {
+        await this.#store.probe();
+        break;
+      } catch (failure) {
+        this.#halted = failure instanceof Error ? failure.message : String(failure);
+      }
+    }
+    if (!this.#stopped) this.#setHalted(null);
+  }
+
+  /** After a cut between COMMIT and its answer: was it stored? */
+  async #lookUp(parts: Pending[][], error: Error): Promise<Pending[][]> {
+    const part = parts[0] as Pending[];
+    for (;;) {
+      try {
+        const owners = await this.#store.owners(part.map((pending) => pending.unit.entry));
+        const own = owners.filter(({ actorId, seq, writer, batch }) =>
+          part.some(
+            ({ unit: { entry } }) =>
+              entry.actorId === actorId && entry.seq === seq && entry.writer === writer && entry.batch === batch,
+          ),
+        );
+        if (own.length === part.length) {
+          this.#done(part);
+          return parts.slice(1);
+        }
+        // Nothing of ours: it was rolled back. Entries of others show themselves as stale in the next attempt.
+        return parts;
+      } catch {
+        await this.#halt(error);
+        if (this.#stopped) return parts;
+      }
+    }
+  }
+
+  #setHalted(reason: string | null): void {
+    this.#halted = reason;
+    this.#options.onHalt(reason);
+  }
+}
+
+/** A part by owners, or, if it is one owner's, by units. */
+function split(part: readonly Pending[]): Pending[][] {
+  const byOwner = new Map<CommitOwner, Pending[]>();
+  for (const pending of part) {
+    const of = byOwner.get(pending.owner);
+    if (of === undefined) byOwner.set(pending.owner, [pending]);
+    else of.push(pending);
+  }
+  if (byOwner.size > 1) return [...byOwner.values()];
+  return part.map((pending) => [pending]);
+}

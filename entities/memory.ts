@@ -1,0 +1,113 @@
+import type { AppSpec, ModelSpec } from "./app-spec.ts";
+import type { GroupRows } from "./store.ts";
+import { ParticipantTable } from "./system-tables.ts";
+import type { Table, Values } from "./tables.ts";
+
+/** One row as an actor holds it: the newest values, committed or not. */
+export class Row {
+  readonly table: Table;
+  /** null for rows that no author declares fields on (participants). */
+  readonly model: ModelSpec | null;
+  readonly values: Values;
+  /** Deleted by a unit; taken out of memory when that unit has committed. */
+  deleted = false;
+  /** Version of the memory at which a field last changed; absent: not since the actor was loaded. */
+  readonly changedAt = new Map<string, number>();
+
+  constructor(table: Table, model: ModelSpec | null, values: Values) {
+    this.table = table;
+    this.model = model;
+    this.values = values;
+  }
+
+  /** The primary key's values. */
+  key(): Values {
+    const key: Values = {};
+    for (const name of this.table.key) key[name] = this.values[name] ?? null;
+    return key;
+  }
+}
+
+/** What never changes while a group plays, for `player.session` and `player.subsession`. */
+export interface SessionFacts {
+  readonly id: number;
+  readonly code: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** All rows of one group, as its actor works on them. */
+export class GroupMemory {
+  readonly app: AppSpec;
+  readonly group: Row;
+  /** By idInGroup, from 1. */
+  readonly players: readonly Row[];
+  /** Participants who are in this group now, by id; see {@link adopt}. */
+  readonly participants = new Map<number, Row>();
+  /** Extra rows by table name and n, in order of creation. */
+  readonly extras = new Map<string, Map<number, Row>>();
+  /** Rows of earlier rounds by participant, read-only, oldest first. */
+  readonly earlier = new Map<number, readonly Values[]>();
+  readonly session: SessionFacts;
+  readonly roundNumber: number;
+  /** Decimal places of currency fields. */
+  readonly decimals: number;
+
+  /** Counts the units that changed something, and those that were taken back. Not seq: a seq is used
+   * again after a unit was taken back, and who read its values must not mistake the new ones for them. */
+  version = 0;
+
+  readonly #playerById = new Map<number, Row>();
+  readonly #playerByParticipant = new Map<number, Row>();
+
+  constructor(app: AppSpec, rows: GroupRows, session: SessionFacts, decimals: number) {
+    this.app = app;
+    this.session = session;
+    this.decimals = decimals;
+    this.group = new Row(app.group.table, app.group, rows.group);
+    this.roundNumber = rows.group.roundNumber as number;
+    this.players = rows.players.map((values) => new Row(app.player.table, app.player, values));
+    for (const row of this.players) {
+      this.#playerById.set(row.values.id as number, row);
+      this.#playerByParticipant.set(row.values.participantId as number, row);
+    }
+    for (const model of Object.values(app.extras)) {
+      const byNumber = new Map<number, Row>();
+      for (const values of rows.extras.get(model.table.name) ?? []) {
+        byNumber.set(values.n as number, new Row(model.table, model, values));
+      }
+      this.extras.set(model.table.name, byNumber);
+    }
+  }
+
+  get actorId(): number {
+    return this.group.values.id as number;
+  }
+
+  playerById(id: number): Row | undefined {
+    return this.#playerById.get(id);
+  }
+
+  playerOf(participantId: number): Row | undefined {
+    return this.#playerByParticipant.get(participantId);
+  }
+
+  /** Takes a participant in who arrived from elsewhere, with their rows of earlier rounds. */
+  adopt(participant: Values, earlier: readonly Values[]): Row {
+    const row = new Row(ParticipantTable, null, participant);
+    this.participants.set(participant.id as number, row);
+    this.earlier.set(participant.id as number, earlier);
+    return row;
+  }
+
+  /** Forgets a participant who is elsewhere now. */
+  release(participantId: number): void {
+    this.participants.delete(participantId);
+    this.earlier.delete(participantId);
+  }
+
+  extrasOf(table: Table): Map<number, Row> {
+    const rows = this.extras.get(table.name);
+    if (rows === undefined) throw new Error(`no extra table ${table.name} in this group`);
+    return rows;
+  }
+}

@@ -1,0 +1,118 @@
+import type { GroupMemory, Row } from "./memory.ts";
+import type { RowChange, Table, Value, Values } from "./tables.ts";
+
+/**
+ * The unit of work: what one turn changes in an actor's memory.
+ *
+ * Writes go straight into memory, so that reads are plain reads; the old values are kept here until
+ * the unit has committed, so that it can be taken back whole, also after later units ran on top of it
+ * (those are taken back first).
+ */
+export class Unit {
+  readonly #memory: GroupMemory;
+  /** Old values of the fields that were written. */
+  readonly #old = new Map<Row, Values>();
+  readonly #created = new Set<Row>();
+  readonly #deleted = new Set<Row>();
+
+  constructor(memory: GroupMemory) {
+    this.#memory = memory;
+  }
+
+  set(row: Row, name: string, value: Value): void {
+    if (!this.#created.has(row)) {
+      let old = this.#old.get(row);
+      if (old === undefined) {
+        old = {};
+        this.#old.set(row, old);
+      }
+      if (!(name in old)) old[name] = row.values[name] ?? null;
+    }
+    row.values[name] = value;
+  }
+
+  /** Adds an extra row and gives it the group's next number. */
+  create(row: Row): void {
+    const n = (this.#memory.group.values.extraCount as number) + 1;
+    this.set(this.#memory.group, "extraCount", n);
+    row.values.actorId = this.#memory.actorId;
+    row.values.n = n;
+    this.#memory.extrasOf(row.table).set(n, row);
+    this.#created.add(row);
+  }
+
+  delete(row: Row): void {
+    if (row.deleted) return;
+    row.deleted = true;
+    this.#deleted.add(row);
+  }
+
+  /** The changes that are to be stored: only columns whose value differs from before the unit. */
+  changes(): RowChange[] {
+    const changes: RowChange[] = [];
+    for (const row of this.#created) {
+      if (!row.deleted) changes.push({ op: "insert", table: row.table, values: { ...row.values } });
+    }
+    for (const [row, old] of this.#old) {
+      if (row.deleted) continue;
+      const values: Values = {};
+      let any = false;
+      for (const name in old) {
+        const value = row.values[name] ?? null;
+        if (value !== old[name]) {
+          values[name] = value;
+          any = true;
+        }
+      }
+      if (any) changes.push({ op: "update", table: row.table, key: row.key(), values });
+    }
+    for (const row of this.#deleted) {
+      if (!this.#created.has(row)) changes.push({ op: "delete", table: row.table, key: row.key() });
+    }
+    return changes;
+  }
+
+  /** Marks what changed, for {@link Row.changedAt}. */
+  stamp(): void {
+    const version = ++this.#memory.version;
+    for (const [row, old] of this.#old) {
+      for (const name in old) if (row.values[name] !== old[name]) row.changedAt.set(name, version);
+    }
+  }
+
+  /** Takes everything back. Later units must have been taken back before. */
+  undo(): void {
+    this.stamp();
+    for (const row of this.#deleted) row.deleted = false;
+    for (const row of this.#created) this.#memory.extrasOf(row.table).delete(row.values.n as number);
+    for (const [row, old] of this.#old) {
+      for (const name in old) row.values[name] = old[name] ?? null;
+    }
+  }
+
+  /** Called when it has committed: deleted rows leave memory. */
+  settle(): void {
+    for (const row of this.#deleted) this.#memory.extrasOf(row.table).delete(row.values.n as number);
+  }
+}
+
+/** JSON text of changes for the journal: table, key and values, in the order in which they were made. */
+export function changesToJson(changes: readonly RowChange[]): string | null {
+  if (changes.length === 0) return null;
+  return JSON.stringify(
+    changes.map((change) =>
+      change.op === "insert"
+        ? { insert: change.table.name, values: change.values }
+        : change.op === "update"
+          ? { update: change.table.name, key: change.key, values: change.values }
+          : { delete: change.table.name, key: change.key },
+    ),
+  );
+}
+
+/** The columns of a new row of a table: declared initial values, null otherwise. */
+export function initialValues(table: Table): Values {
+  const values: Values = {};
+  for (const column of table.columns) values[column.name] = column.initial;
+  return values;
+}

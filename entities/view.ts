@@ -1,0 +1,320 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { AuthorError } from "../client-sdk/errors.ts";
+import { toJson } from "../client-sdk/json.ts";
+import type { FieldSpec, ModelSpec } from "./app-spec.ts";
+import { checkValue } from "./fields.ts";
+import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW } from "./handles.ts";
+import { type GroupMemory, Row } from "./memory.ts";
+import type { Value } from "./tables.ts";
+import { initialValues, Unit } from "./unit.ts";
+
+export { VIEW } from "./handles.ts";
+
+/**
+ * How one call of an author's function sees the models: every handle belongs to a view, and reads and
+ * writes go through it. A view ends with its call; what an author keeps of it throws from then on,
+ * because it would write outside of any unit.
+ */
+export abstract class View {
+  readonly memory: GroupMemory;
+  /** Names the call in errors, e.g. `auction/Bidding live`. */
+  readonly what: string;
+  readonly at: number;
+  readonly #draw: () => number;
+  #ended = false;
+  readonly #handles = new Map<Row, Handle>();
+  /** Parsed JSON fields that were read: they may be changed in place, which shows at the end of the unit. */
+  protected readonly parsed = new Map<Row, Map<string, unknown>>();
+
+  constructor(memory: GroupMemory, options: { what: string; at: number; random: () => number }) {
+    this.memory = memory;
+    this.what = options.what;
+    this.at = options.at;
+    this.#draw = options.random;
+  }
+
+  /** The unit's time, milliseconds since 1970 (UTC). */
+  now(): number {
+    this.check();
+    return this.at;
+  }
+
+  /** The unit's random numbers, 0 ≤ x < 1. */
+  random(): number {
+    this.check();
+    return this.#draw();
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  protected check(): void {
+    if (this.#ended) {
+      throw new AuthorError(
+        "view_ended",
+        `${this.what}: a player, group or row was used after the call it belonged to had ended. Do not keep them in variables outside of the function or use them in setTimeout; get them anew in each call.`,
+      );
+    }
+  }
+
+  player(row: Row): Handle {
+    return this.#handle(row, playerHandle);
+  }
+
+  group(): Handle {
+    return this.#handle(this.memory.group, groupHandle);
+  }
+
+  extra(row: Row): Handle {
+    return this.#handle(row, extraHandle);
+  }
+
+  #handle(row: Row, make: (view: View, row: Row) => Handle): Handle {
+    let handle = this.#handles.get(row);
+    if (handle === undefined) {
+      handle = make(this, row);
+      this.#handles.set(row, handle);
+    }
+    return handle;
+  }
+
+  /** Reads a declared field as authors see it. */
+  readField(row: Row, name: string, spec: FieldSpec): unknown {
+    this.check();
+    if (row.deleted) throw this.#deletedError(row);
+    const value = this.read(row, name);
+    if (value === null) {
+      if (spec.blank) return null;
+      const where = `${this.memory.app.name}: ${row.model?.name}.${name}`;
+      throw new AuthorError(
+        "field_not_set",
+        `${where} was read but never set. Set it first, give it an \`initial\` value, or declare it with \`blank: true\` and check for null.`,
+      );
+    }
+    if (spec.kind === "json") return this.#parse(row, name, value as string);
+    if (spec.kind === "link") return this.#linked(spec, value as number);
+    return value;
+  }
+
+  /** Writes a declared field, checked and rounded. */
+  writeField(row: Row, name: string, spec: FieldSpec, value: unknown): void {
+    this.check();
+    if (row.deleted) throw this.#deletedError(row);
+    this.write(row, name, this.#toValue(row.model as ModelSpec, name, spec, value));
+    this.parsed.get(row)?.delete(name);
+  }
+
+  /** A new extra row; see the typed `create` of the author's API. */
+  create(model: ModelSpec, values: Record<string, unknown>): Handle {
+    this.check();
+    this.#requireOwn(model);
+    const row = new Row(model.table, model, initialValues(model.table));
+    for (const name of Object.keys(values)) {
+      const spec = this.#field(model, name);
+      row.values[name] = this.#toValue(model, name, spec, values[name]);
+    }
+    for (const [name, spec] of Object.entries(model.fields)) {
+      if (spec.kind === "link" && !spec.blank && row.values[name] === null) {
+        throw new AuthorError(
+          "link_missing",
+          `${model.app}: ${model.name}.create() needs \`${name}\`, the ${spec.to} that the row belongs to.`,
+        );
+      }
+    }
+    this.insert(row);
+    return this.extra(row);
+  }
+
+  /** Extra rows with these values, in order of creation; see the typed `filter` of the author's API. */
+  filter(model: ModelSpec, where: Record<string, unknown>): Handle[] {
+    this.check();
+    this.#requireOwn(model);
+    const wanted: [string, Value][] = [];
+    for (const name of Object.keys(where)) {
+      const value = where[name];
+      // The rows in memory are this group's; asking for the group is asking for all of them.
+      if (name === "group" && model.fields.group === undefined) {
+        if (!isHandle(value) || value[ROW] !== this.memory.group) throw this.#foreign(model, name);
+        continue;
+      }
+      const spec = this.#field(model, name);
+      wanted.push([name, value === null ? null : this.#toValue(model, name, spec, value)]);
+    }
+    const found: Handle[] = [];
+    for (const row of this.rows(model)) {
+      if (!row.deleted && wanted.every(([name, value]) => this.read(row, name) === value)) found.push(this.extra(row));
+    }
+    return found;
+  }
+
+  deleteRow(row: Row): void {
+    this.check();
+    this.remove(row);
+  }
+
+  /** Finds the JSON fields that were changed in place since they were read, and writes them. */
+  protected writeBackJson(): void {
+    for (const [row, fields] of this.parsed) {
+      if (row.deleted) continue;
+      for (const [name, value] of fields) {
+        const model = row.model as ModelSpec;
+        const text = toJson(value, `${model.app}: ${model.name}.${name}`);
+        if (text !== this.read(row, name)) this.write(row, name, text);
+      }
+    }
+  }
+
+  protected abstract read(row: Row, name: string): Value;
+  protected abstract write(row: Row, name: string, value: Value): void;
+  protected abstract insert(row: Row): void;
+  protected abstract remove(row: Row): void;
+  protected abstract rows(model: ModelSpec): Iterable<Row>;
+
+  /** A built-in column that only Walras writes. */
+  builtIn(row: Row, name: string): Value {
+    this.check();
+    return this.read(row, name);
+  }
+
+  #parse(row: Row, name: string, text: string): unknown {
+    let fields = this.parsed.get(row);
+    if (fields === undefined) {
+      fields = new Map();
+      this.parsed.set(row, fields);
+    }
+    if (!fields.has(name)) fields.set(name, JSON.parse(text));
+    return fields.get(name);
+  }
+
+  #linked(spec: FieldSpec, id: number): Handle {
+    if (spec.to === "group") return this.group();
+    const row = this.memory.playerById(id);
+    if (row === undefined) throw new Error(`no player ${id} in group ${this.memory.actorId}`);
+    return this.player(row);
+  }
+
+  #toValue(model: ModelSpec, name: string, spec: FieldSpec, value: unknown): Value {
+    if (spec.kind === "link" && value !== null) {
+      const kind = spec.to as string;
+      if (!isHandle(value) || value[ROW].model?.kind !== kind || value[ROW].model?.app !== model.app) {
+        throw new AuthorError(
+          "wrong_link",
+          `${model.app}: ${model.name}.${name} takes a ${kind}, e.g. \`{ ${name}: ${kind === "player" ? "player" : "player.group"} }\`.`,
+        );
+      }
+      const target = value[ROW];
+      if (target !== this.memory.group && this.memory.playerById(target.values.id as number) !== target) {
+        throw this.#foreign(model, name);
+      }
+      return target.values.id as number;
+    }
+    return checkValue(spec, value, `${model.app}: ${model.name}.${name}`, this.memory.decimals);
+  }
+
+  #field(model: ModelSpec, name: string): FieldSpec {
+    const spec = model.fields[name];
+    if (spec === undefined || !Object.hasOwn(model.fields, name)) {
+      throw new AuthorError(
+        "unknown_field",
+        `${model.app}: ${model.name} has no field "${name}". Its fields are ${Object.keys(model.fields).join(", ")}.`,
+      );
+    }
+    return spec;
+  }
+
+  #requireOwn(model: ModelSpec): void {
+    if (this.memory.app.extras[model.name] !== model) {
+      throw new AuthorError("wrong_app", `${model.app}: ${model.name} is not a model of app ${this.memory.app.name}.`);
+    }
+  }
+
+  #foreign(model: ModelSpec, name: string): AuthorError {
+    return new AuthorError(
+      "foreign_group",
+      `${model.app}: ${model.name}.${name} names a player or group outside of this group. A live method can only touch its own group's rows.`,
+    );
+  }
+
+  #deletedError(row: Row): AuthorError {
+    return new AuthorError("row_deleted", `${row.model?.app}: this ${row.model?.name} was deleted.`);
+  }
+}
+
+/** The view of a synchronous call: reads and writes memory, and keeps the undo in its unit. */
+export class DirectView extends View {
+  readonly unit: Unit;
+
+  constructor(memory: GroupMemory, options: { what: string; at: number; random: () => number }) {
+    super(memory, options);
+    this.unit = new Unit(memory);
+  }
+
+  /** Ends the call: in-place changes of JSON fields are found now. @throws AuthorError for what is not JSON */
+  finish(): void {
+    this.writeBackJson();
+    this.end();
+  }
+
+  protected override read(row: Row, name: string): Value {
+    return row.values[name] ?? null;
+  }
+
+  protected override write(row: Row, name: string, value: Value): void {
+    this.unit.set(row, name, value);
+  }
+
+  protected override insert(row: Row): void {
+    this.unit.create(row);
+  }
+
+  protected override remove(row: Row): void {
+    this.unit.delete(row);
+  }
+
+  protected override rows(model: ModelSpec): Iterable<Row> {
+    return this.memory.extrasOf(model.table).values();
+  }
+}
+
+let current: View | undefined;
+const inAsync = new AsyncLocalStorage<View>();
+
+/** Runs an author's function with `now()` and `random()` bound to a view. */
+export function runIn<T>(view: View, call: () => T): T {
+  const before = current;
+  current = view;
+  try {
+    return call();
+  } finally {
+    current = before;
+  }
+}
+
+/** As {@link runIn}, for calls that go on after an `await`. */
+export function runInAsync<T>(view: View, call: () => T): T {
+  return inAsync.run(view, call);
+}
+
+function required(what: string): View {
+  const view = current ?? inAsync.getStore();
+  if (view === undefined) {
+    throw new AuthorError(
+      "outside_of_call",
+      `${what}() was called outside of a function that Walras runs, such as a live method.`,
+    );
+  }
+  return view;
+}
+
+/** The time of the message or page that is being handled, in milliseconds since 1970 (UTC); the same
+ * when the group is replayed. Use it instead of Date.now(). @throws AuthorError outside of a call */
+export function now(): number {
+  return required("now").now();
+}
+
+/** A random number, 0 ≤ x < 1; the same when the group is replayed. Use it instead of Math.random().
+ * @throws AuthorError outside of a call */
+export function random(): number {
+  return required("random").random();
+}

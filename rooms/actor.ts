@@ -1,0 +1,435 @@
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { CloseCode, type CurrencyFormat, Refusal } from "../client-sdk/protocol.ts";
+import { type AppSpec, type PageSpec, pageIdentity, type PinnedPage } from "../entities/app-spec.ts";
+import type { Committer, CommitOwner, UnitRefusal } from "../entities/committer.ts";
+import { GroupMemory, type Row } from "../entities/memory.ts";
+import type { EntryKind, JournalEntry, Store, StoredUnit } from "../entities/store.ts";
+import type { RowChange, Values } from "../entities/tables.ts";
+import { changesToJson, type Unit } from "../entities/unit.ts";
+import type { Renderer } from "./calls.ts";
+import { ClientNumbers } from "./client-numbers.ts";
+import { Gate } from "./gate.ts";
+import type { Log } from "./log.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** What a process gives to its actors. Clock, randomness and the loop are here, so that tests can drive them. */
+export interface ActorWorld {
+  readonly store: Store;
+  readonly committer: Committer;
+  readonly apps: ReadonlyMap<string, AppSpec>;
+  readonly renderer: Renderer;
+  readonly currency: CurrencyFormat;
+  readonly log: Log;
+  readonly watchdog: Watchdog;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: () => number;
+  /** Milliseconds of a clock that never jumps. */
+  readonly monotonic: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** A 32-bit integer for a unit's dice. */
+  readonly newSeed: () => number;
+  /** Unguessable text, for writers and seat slots. */
+  readonly newSecret: () => string;
+  /** JSON text of a frame as bytes for the wire. */
+  readonly encodeFrame: (json: string) => Uint8Array;
+  readonly limits: ActorLimits;
+}
+
+export interface ActorLimits {
+  /** Bytes of one live message. */
+  readonly messageBytes: number;
+  /** Live messages a second and participant, in the long run and at once. */
+  readonly rate: number;
+  readonly burst: number;
+  /** Units and bytes of one group that run ahead of the database. */
+  readonly uncommittedUnits: number;
+  readonly uncommittedBytes: number;
+  /** Turns that wait in one group's mailbox. */
+  readonly mailbox: number;
+}
+
+/** One thing that enters the mailbox. */
+export interface Turn {
+  /** Bytes it stands for, for the bounds. */
+  readonly bytes: number;
+  /** Reads what the run needs that is not in memory; undefined if there is nothing to read. */
+  prepare?(actor: Actor): Promise<void> | undefined;
+  /** Does it, synchronously. Called again when an earlier unit was refused by the store. Never throws. */
+  run(actor: Actor): Outcome;
+  /** The store refused what the run wrote: the next run answers with this instead. */
+  spoil?(cause: UnitRefusal): void;
+  /** It was not done here; what it had done is gone. */
+  fail(error: WalrasError): void;
+}
+
+/** What a run did. */
+export interface Outcome {
+  /** What it changed in memory. */
+  readonly unit?: Unit | undefined;
+  /** Set: this is to be stored; `changes` are taken from the unit. */
+  readonly entry?: EntryDraft | undefined;
+  /** Takes back what is not in the unit. */
+  undo?(): void;
+  /** Lets out what it computed. Called when everything it could have seen has committed; `seq` is the newest of that. */
+  release(seq: number): void;
+}
+
+export interface EntryDraft {
+  readonly kind: EntryKind;
+  readonly at: number;
+  readonly participantId?: number | undefined;
+  readonly page?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly n?: number | undefined;
+  readonly input?: string | null | undefined;
+  readonly output?: string | null | undefined;
+  readonly seed?: number | null | undefined;
+}
+
+/** A turn that has run and waits for the database. */
+interface Item {
+  readonly turn: Turn;
+  readonly outcome: Outcome;
+  readonly stored: StoredUnit | null;
+  readonly seq: number;
+  committed: boolean;
+}
+
+/**
+ * The one object that owns a group's memory and mailbox. Everything that concerns the group comes in
+ * through {@link post}, one thing at a time; what it changes runs ahead of the database within bounds,
+ * and what it computes waits in the chain until the newest unit that it could have seen has committed.
+ *
+ * It knows neither Colyseus nor HTTP.
+ */
+export class Actor implements CommitOwner {
+  readonly actorId: number;
+  readonly world: ActorWorld;
+  readonly writer: string;
+  readonly clients = new ClientNumbers();
+  #memory: GroupMemory | undefined;
+  #gate: Gate | undefined;
+  #pages: readonly PinnedPage[] = [];
+  #pageSpecs = new Map<string, PageSpec>();
+  #mailbox: Turn[] = [];
+  #chain: Item[] = [];
+  #chainBytes = 0;
+  #seq = 0;
+  #busy = false;
+  #preparing = false;
+  #dead = false;
+  #loading: Promise<void> | undefined;
+  #onDead: (() => void)[] = [];
+  /** Monotonic time of the last turn, for eviction. */
+  lastActive: number;
+  /** Async calls that are under way keep the actor loaded. */
+  asyncCalls = 0;
+
+  constructor(actorId: number, world: ActorWorld) {
+    this.actorId = actorId;
+    this.world = world;
+    this.writer = world.newSecret();
+    this.lastActive = world.monotonic();
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  get memory(): GroupMemory {
+    if (this.#memory === undefined) throw new Error("the actor is not loaded");
+    return this.#memory;
+  }
+
+  get gate(): Gate {
+    if (this.#gate === undefined) throw new Error("the actor is not loaded");
+    return this.#gate;
+  }
+
+  get app(): AppSpec {
+    return this.memory.app;
+  }
+
+  /** The session's page sequence; `pageIndex` 1 is its first. */
+  get pages(): readonly PinnedPage[] {
+    return this.#pages;
+  }
+
+  /** Newest seq that was given out, committed or not. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Nothing waits, nothing is under way, nobody is connected. */
+  get idle(): boolean {
+    return (
+      this.#mailbox.length === 0 &&
+      this.#chain.length === 0 &&
+      !this.#preparing &&
+      this.asyncCalls === 0 &&
+      (this.#gate?.size ?? 0) === 0
+    );
+  }
+
+  onDead(callback: () => void): void {
+    this.#onDead.push(callback);
+  }
+
+  /** Reads the group and writes the `loaded` entry that makes this incarnation the owner. Idempotent. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load().catch((error: unknown) => {
+      this.die(
+        error instanceof WalrasError ? error : new WalrasError("not_loaded", messageOf(error), { retry: true, cause: error }),
+      );
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const { store, apps } = this.world;
+    const actor = await store.read.actor(this.actorId);
+    if (actor === undefined) throw new WalrasError("no_such_group", `There is no group ${this.actorId}.`);
+    const app = apps.get(actor.app);
+    if (app === undefined) {
+      throw new WalrasError("no_such_app", `Group ${this.actorId} belongs to app "${actor.app}", which is not in apps/ any more.`);
+    }
+    const rows = await store.read.group(this.actorId, app);
+    this.#pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
+    for (const page of app.pages) this.#pageSpecs.set(page.name, page);
+    const session = {
+      id: rows.session.id as number,
+      code: rows.session.code as string,
+      config: deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>),
+    };
+    this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
+    this.#seq = rows.seq;
+    this.#gate = new Gate(
+      {
+        encode: this.world.encodeFrame,
+        readJournal: (after, limit, page) => store.read.journal(this.actorId, after, limit, page),
+        sleep: this.world.sleep,
+      },
+      rows.seq,
+    );
+    // The newest incarnation wins at once: from here on an older one cannot commit (decision 4).
+    this.#execute(LOADED);
+    this.#pump();
+  }
+
+  /** Puts a turn into the mailbox. Refused at once if the group has too much waiting. */
+  post(turn: Turn): void {
+    if (this.#dead) {
+      turn.fail(moved());
+      return;
+    }
+    if (this.#mailbox.length >= this.world.limits.mailbox) {
+      turn.fail(
+        new WalrasError(Refusal.BUSY, "The group has too many messages waiting. Try again in a moment.", { retry: true }),
+      );
+      return;
+    }
+    this.lastActive = this.world.monotonic();
+    this.#mailbox.push(turn);
+    this.#pump();
+  }
+
+  /** The participant's row, if they are in this group now. */
+  here(participantId: number): Row | undefined {
+    const row = this.memory.participants.get(participantId);
+    return row !== undefined && this.owns(row.values.pageIndex as number) ? row : undefined;
+  }
+
+  /** Whether the page at this index is one of this group's. Index 0 stands before the first page. */
+  owns(pageIndex: number): boolean {
+    const page = this.#pages[Math.max(pageIndex, 1) - 1];
+    return page !== undefined && page.app === this.app.name && page.round === this.memory.roundNumber;
+  }
+
+  /** The identity of the page that a player of this group is on now; undefined: not on a page of this group. */
+  pageOf(participantId: number): string | undefined {
+    const row = this.memory.participants.get(participantId);
+    const index = row?.values.pageIndex as number | undefined;
+    if (index === undefined || index === 0 || !this.owns(index)) return undefined;
+    return pageIdentity(this.#pages[index - 1] as PinnedPage);
+  }
+
+  /** The page at an index of this group. @throws WalrasError if the app has lost it since the session began */
+  pageAt(pageIndex: number): PageSpec {
+    const pinned = this.#pages[pageIndex - 1] as PinnedPage;
+    const page = this.#pageSpecs.get(pinned.page);
+    if (page === undefined) {
+      throw new WalrasError(
+        "page_gone",
+        `App ${pinned.app} has no page "${pinned.page}" any more, but this session was created with it. Put the page back, or create a new session.`,
+      );
+    }
+    return page;
+  }
+
+  /** Reads a participant in who is not in memory. Undefined if there is nothing to read. */
+  adopt(participantId: number): Promise<void> | undefined {
+    if (this.here(participantId) !== undefined) return undefined;
+    const player = this.memory.playerOf(participantId);
+    if (player === undefined) return undefined;
+    return this.#adopt(participantId);
+  }
+
+  async #adopt(participantId: number): Promise<void> {
+    const { read } = this.world.store;
+    const participant = await read.participant(participantId);
+    if (participant === undefined || !this.owns(participant.pageIndex as number)) return;
+    const round = this.memory.roundNumber;
+    const earlier: Values[] = round > 1 ? await read.earlierPlayers(participantId, this.app, round) : [];
+    this.memory.adopt(participant, earlier);
+  }
+
+  /** This incarnation ends: what waits was not done, and clients come back to a new one. */
+  die(error: WalrasError = moved()): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    for (const item of this.#chain.splice(0)) item.turn.fail(error);
+    for (const turn of this.#mailbox.splice(0)) turn.fail(error);
+    this.#gate?.closeAll(CloseCode.RETRY);
+    for (const callback of this.#onDead) callback();
+  }
+
+  // ---- CommitOwner ----
+
+  committed(unit: StoredUnit): void {
+    const item = this.#chain.find((waiting) => waiting.stored === unit);
+    if (item === undefined) return; // The actor has died.
+    item.committed = true;
+    this.#release();
+    this.#pump();
+  }
+
+  refused(unit: StoredUnit, cause: UnitRefusal): void {
+    const at = this.#chain.findIndex((waiting) => waiting.stored === unit);
+    if (at < 0) return;
+    const out = this.#chain.splice(at);
+    for (const item of out.toReversed()) {
+      item.outcome.undo?.();
+      item.outcome.unit?.undo();
+      this.#chainBytes -= item.turn.bytes;
+    }
+    this.#seq = unit.entry.seq - 1;
+    const culprit = (out[0] as Item).turn;
+    if (culprit.spoil === undefined) {
+      this.world.log.error("a unit was refused by the database", { actor: this.actorId, kind: unit.entry.kind, cause: cause.why });
+      culprit.fail(new WalrasError("refused_by_store", "The database refused this change.", { cause }));
+    } else {
+      culprit.spoil(cause);
+    }
+    // Its followers run again on what is left, before anything newer, in the old order.
+    const again = out.map((item) => item.turn).slice(culprit.spoil === undefined ? 1 : 0);
+    this.#mailbox.unshift(...again);
+    this.#pump();
+  }
+
+  stale(): void {
+    this.world.log.warn("another server has taken the group over", { actor: this.actorId });
+    this.die();
+  }
+
+  // ---- the turn ----
+
+  #pump(): void {
+    if (this.#busy || this.#preparing || this.#gate === undefined) return;
+    this.#busy = true;
+    const { uncommittedUnits, uncommittedBytes } = this.world.limits;
+    while (!this.#dead && this.#mailbox.length > 0) {
+      if (this.#chain.length >= uncommittedUnits || this.#chainBytes >= uncommittedBytes) break;
+      const turn = this.#mailbox[0] as Turn;
+      const preparation = turn.prepare?.(this);
+      if (preparation !== undefined) {
+        this.#preparing = true;
+        preparation.then(
+          () => this.#prepared(),
+          (error: unknown) => {
+            this.#mailbox.shift();
+            turn.fail(new WalrasError(Refusal.HALTED, `The database cannot be read: ${messageOf(error)}`, { retry: true, cause: error }));
+            this.#prepared();
+          },
+        );
+        break;
+      }
+      this.#mailbox.shift();
+      this.#execute(turn);
+    }
+    this.#busy = false;
+  }
+
+  #prepared(): void {
+    this.#preparing = false;
+    this.#pump();
+  }
+
+  #execute(turn: Turn): void {
+    const outcome = turn.run(this);
+    let stored: StoredUnit | null = null;
+    if (outcome.entry !== undefined) {
+      outcome.unit?.stamp();
+      stored = this.#store(outcome.entry, outcome.unit?.changes() ?? []);
+    }
+    this.#chain.push({ turn, outcome, stored, seq: this.#seq, committed: stored === null });
+    this.#chainBytes += turn.bytes;
+    if (stored !== null) this.world.committer.add(this, stored);
+    else this.#release();
+  }
+
+  #store(draft: EntryDraft, changes: readonly RowChange[]): StoredUnit {
+    const entry: JournalEntry = {
+      actorId: this.actorId,
+      seq: ++this.#seq,
+      at: draft.at,
+      kind: draft.kind,
+      participantId: draft.participantId ?? null,
+      page: draft.page ?? null,
+      clientId: draft.clientId ?? null,
+      n: draft.n ?? null,
+      input: draft.input ?? null,
+      output: draft.output ?? null,
+      changes: changesToJson(changes),
+      seed: draft.seed ?? null,
+      writer: this.writer,
+      batch: "",
+    };
+    return { entry, changes };
+  }
+
+  /** Lets out the head of the chain, as far as it has committed. */
+  #release(): void {
+    while (this.#chain.length > 0 && (this.#chain[0] as Item).committed) {
+      const item = this.#chain.shift() as Item;
+      this.#chainBytes -= item.turn.bytes;
+      item.outcome.unit?.settle();
+      if (item.stored !== null) this.gate.committed(item.seq);
+      try {
+        item.outcome.release(item.seq);
+      } catch (error) {
+        // Letting out must not stop the others behind it.
+        this.world.log.error("an output failed", { actor: this.actorId, error: messageOf(error) });
+      }
+    }
+  }
+}
+
+/** The turn that takes the group over. */
+const LOADED: Turn = {
+  bytes: 0,
+  run: (actor) => ({ entry: { kind: "loaded", at: actor.world.now() }, release: () => {} }),
+  fail: () => {},
+};
+
+function moved(): WalrasError {
+  return new WalrasError(Refusal.MOVED, "The group is being moved. Connect again.", { retry: true });
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,279 @@
+import { type Answer, CloseCode, type Delivery, type RefusalBody, type Reload, type ServerFrame } from "../client-sdk/protocol.ts";
+import type { JournalEntry } from "../entities/store.ts";
+import type { Outgoing, RecordedOutput } from "./deliveries.ts";
+
+/** One open socket of a player, as the gate needs it. */
+export interface Connection {
+  readonly participantId: number;
+  /** The page that the seat was issued for, by its index and identity. */
+  readonly pageIndex: number;
+  readonly page: string;
+  /** Sends the bytes of one frame, made by {@link GateOptions.encode}. */
+  send(frame: Uint8Array): void;
+  /** Bytes that wait in the socket. */
+  readonly buffered: number;
+  close(code: number): void;
+}
+
+export interface GateOptions {
+  /** JSON text of a frame as bytes for the wire. */
+  readonly encode: (json: string) => Uint8Array;
+  /** Entries of the journal of one page after a seq, oldest first. */
+  readonly readJournal: (after: number, limit: number, page: string) => Promise<JournalEntry[]>;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly limits?: Partial<GateLimits>;
+}
+
+export interface GateLimits {
+  /** A socket with more than this waiting is closed with the retry code, in bytes. */
+  buffered: number;
+  /** Catch-up waits while more than this is waiting in the socket, in bytes. */
+  pace: number;
+  /** Catch-up beyond these makes the page reload. */
+  catchUpEntries: number;
+  catchUpBytes: number;
+  /** What is kept in memory for those who come back soon. */
+  recentEntries: number;
+  recentBytes: number;
+}
+
+export const GATE_LIMITS: GateLimits = {
+  buffered: 1024 * 1024,
+  pace: 256 * 1024,
+  catchUpEntries: 1000,
+  catchUpBytes: 1024 * 1024,
+  recentEntries: 64,
+  recentBytes: 32 * 1024,
+};
+
+interface Sent {
+  readonly seq: number;
+  readonly page: string;
+  readonly outgoing: readonly Outgoing[];
+  readonly bytes: number;
+}
+
+/** A connection's place in the group. */
+interface Member {
+  readonly connection: Connection;
+  readonly idInGroup: number;
+  /** Said hello and has been caught up. */
+  ready: boolean;
+  /** While the journal is read for it: what was delivered meanwhile. */
+  backlog: Sent[] | null;
+  /** The newest seq that it was sent, or said it had seen. */
+  last: number;
+}
+
+/**
+ * The way out of an actor: what is committed goes to the members whose page is open there, in order of
+ * seq, encoded once for all who get the same bytes. Who returns is caught up from memory or the
+ * journal, or told to reload. Nothing here waits for a slow socket.
+ */
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #limits: GateLimits;
+  readonly #members = new Map<Connection, Member>();
+  readonly #byPlayer = new Map<number, Set<Member>>();
+  #recent: Sent[] = [];
+  #recentBytes = 0;
+  /** Everything delivered after this seq is in `#recent`. */
+  #recentAfter: number;
+  /** The newest committed seq. */
+  #committed: number;
+
+  constructor(options: GateOptions, committed: number) {
+    this.#options = options;
+    this.#limits = { ...GATE_LIMITS, ...options.limits };
+    this.#recentAfter = committed;
+    this.#committed = committed;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  connections(): Iterable<Connection> {
+    return this.#members.keys();
+  }
+
+  attach(connection: Connection, idInGroup: number): void {
+    const member: Member = { connection, idInGroup, ready: false, backlog: null, last: 0 };
+    this.#members.set(connection, member);
+    const members = this.#byPlayer.get(idInGroup);
+    if (members === undefined) this.#byPlayer.set(idInGroup, new Set([member]));
+    else members.add(member);
+  }
+
+  detach(connection: Connection): void {
+    const member = this.#members.get(connection);
+    if (member === undefined) return;
+    this.#members.delete(connection);
+    this.#byPlayer.get(member.idInGroup)?.delete(member);
+  }
+
+  /** A page says what it has seen: it gets what it missed, then a welcome, then what comes. */
+  async hello(connection: Connection, seen: number, history: boolean): Promise<void> {
+    const member = this.#members.get(connection);
+    if (member === undefined || member.ready || member.backlog !== null) return;
+    if (seen > this.#committed) {
+      // It saw what this database does not have (another or older database): nothing to go on from.
+      this.reload(connection, "too_far_behind");
+      return;
+    }
+    const after = history ? 0 : seen;
+    member.last = after;
+    if (after >= this.#recentAfter) {
+      for (const sent of this.#recent) if (sent.seq > after) this.#sendTo(member, sent);
+    } else if (!(await this.#catchUp(member, after))) {
+      return;
+    }
+    member.ready = true;
+    this.#frame(member, { k: "welcome", s: this.#committed });
+  }
+
+  /** After the commit of `seq`: out with its deliveries, and with the answer to the sender. */
+  deliver(seq: number, page: string, outgoing: readonly Outgoing[], reply?: { to: Connection; answer: Answer }): void {
+    this.#committed = seq;
+    let answered = reply === undefined;
+    if (outgoing.length > 0) {
+      const sent: Sent = { seq, page, outgoing, bytes: sizeOf(outgoing) };
+      this.#remember(sent);
+      // One encoding for all who are told the same previous seq: nearly always, everybody.
+      const encoded = new Map<string, Uint8Array>();
+      for (const { to, text } of outgoing) {
+        for (const id of to) {
+          for (const member of this.#byPlayer.get(id) ?? []) {
+            if (member.connection.page !== page) continue;
+            if (member.backlog !== null) member.backlog.push(sent);
+            if (!member.ready) continue;
+            if (member.connection === reply?.to) {
+              answered = true;
+              this.#write(member, this.#options.encode(recvJson(seq, member.last, text, reply.answer)));
+            } else {
+              const key = `${member.last}:${text}`;
+              let frame = encoded.get(key);
+              if (frame === undefined) {
+                frame = this.#options.encode(recvJson(seq, member.last, text));
+                encoded.set(key, frame);
+              }
+              this.#write(member, frame);
+            }
+            member.last = seq;
+          }
+        }
+      }
+    }
+    if (!answered && reply !== undefined) this.answer(reply.to, reply.answer);
+  }
+
+  /** A seq without deliveries has committed. */
+  committed(seq: number): void {
+    this.#committed = seq;
+  }
+
+  answer(connection: Connection, answer: Answer): void {
+    const member = this.#members.get(connection);
+    if (member !== undefined) this.#frame(member, { k: "answer", a: answer });
+  }
+
+  refuse(connection: Connection, c: string, n: number, refusal: RefusalBody): void {
+    this.answer(connection, { c, n, e: refusal });
+  }
+
+  reload(connection: Connection, why: Reload["why"]): void {
+    const member = this.#members.get(connection);
+    if (member !== undefined) this.#frame(member, { k: "reload", why });
+  }
+
+  /** The same frame to every open socket of the group. */
+  broadcast(frame: ServerFrame): void {
+    const bytes = this.#options.encode(JSON.stringify(frame));
+    for (const member of this.#members.values()) this.#write(member, bytes);
+  }
+
+  closeAll(code: number): void {
+    for (const connection of [...this.#members.keys()]) {
+      this.detach(connection);
+      connection.close(code);
+    }
+  }
+
+  /** From the journal. Returns false if the page was told to reload, or is gone. */
+  async #catchUp(member: Member, after: number): Promise<boolean> {
+    const { catchUpEntries, catchUpBytes, pace } = this.#limits;
+    member.backlog = [];
+    const entries = await this.#options.readJournal(after, catchUpEntries + 1, member.connection.page);
+    const missed = entries.map(sentOf).filter((sent) => sent !== null);
+    const bytes = missed.reduce((sum, sent) => sum + sent.bytes, 0);
+    if (entries.length > catchUpEntries || bytes > catchUpBytes) {
+      this.reload(member.connection, "too_far_behind");
+      return false;
+    }
+    // What was delivered meanwhile comes behind; the journal may already hold some of it.
+    for (const list of [missed, member.backlog]) {
+      for (let i = 0; i < list.length; i++) {
+        while (member.connection.buffered > pace) {
+          await this.#options.sleep(20);
+          if (!this.#members.has(member.connection)) return false;
+        }
+        const sent = list[i] as Sent;
+        if (list === missed || sent.seq > member.last) this.#sendTo(member, sent);
+      }
+    }
+    member.backlog = null;
+    return this.#members.has(member.connection);
+  }
+
+  #sendTo(member: Member, { seq, page, outgoing }: Sent): void {
+    if (page !== member.connection.page) return;
+    for (const { to, text } of outgoing) {
+      if (!to.includes(member.idInGroup)) continue;
+      this.#write(member, this.#options.encode(recvJson(seq, member.last, text)));
+      member.last = seq;
+    }
+  }
+
+  #remember(sent: Sent): void {
+    const { recentEntries, recentBytes } = this.#limits;
+    this.#recent.push(sent);
+    this.#recentBytes += sent.bytes;
+    if (this.#recent.length <= recentEntries && this.#recentBytes <= recentBytes) return;
+    // Half is dropped at a time, so that dropping costs nothing per message.
+    const dropped = this.#recent.splice(0, Math.ceil(this.#recent.length / 2));
+    for (const old of dropped) this.#recentBytes -= old.bytes;
+    this.#recentAfter = (dropped.at(-1) as Sent).seq;
+  }
+
+  #frame(member: Member, frame: ServerFrame): void {
+    this.#write(member, this.#options.encode(JSON.stringify(frame)));
+  }
+
+  /** Sends, or closes a socket that does not take it: it comes back and is caught up. */
+  #write(member: Member, frame: Uint8Array): void {
+    if (member.connection.buffered > this.#limits.buffered) {
+      this.detach(member.connection);
+      member.connection.close(CloseCode.RETRY);
+      return;
+    }
+    member.connection.send(frame);
+  }
+}
+
+/** JSON text of a {@link Delivery}, from a payload text that exists already. */
+function recvJson(seq: number, previous: number, text: string, answer?: Answer): string {
+  const riding = answer === undefined ? "" : `,"a":${JSON.stringify(answer satisfies Delivery["a"])}`;
+  return `{"k":"recv","s":${seq},"p":${previous},"m":[${text}]${riding}}`;
+}
+
+function sentOf(entry: JournalEntry): Sent | null {
+  if (entry.output === null || entry.page === null) return null;
+  const output = JSON.parse(entry.output) as RecordedOutput;
+  if (output.d === undefined) return null;
+  const outgoing = output.d.map(({ to, m }) => ({ to, text: JSON.stringify(m) }));
+  return { seq: entry.seq, page: entry.page, outgoing, bytes: sizeOf(outgoing) };
+}
+
+function sizeOf(outgoing: readonly Outgoing[]): number {
+  return outgoing.reduce((sum, { text }) => sum + text.length, 0);
+}
