@@ -47,7 +47,7 @@ export type OrNull<T, B> = T | (B extends true ? null : never);
 export type StartOf<I> = I extends undefined ? "unset" : "set";
 
 /** What every field may say about itself. */
-export interface LinkOptions<B extends boolean> {
+export interface FieldOptions<B extends boolean> {
   /** Text beside the input in forms. */
   label?: string;
   /** What the field means, for the data's documentation. */
@@ -56,29 +56,24 @@ export interface LinkOptions<B extends boolean> {
   blank?: B;
 }
 
-export interface JsonOptions<I, B extends boolean> extends LinkOptions<B> {
+export interface InitialOptions<I, B extends boolean> extends FieldOptions<B> {
   /** The value of new rows, and of rows from before the field was added. */
   initial?: I;
 }
 
-export interface ChoiceOptions<C, I, B extends boolean> extends JsonOptions<I, B> {
+export interface ChoiceOptions<C, I, B extends boolean> extends InitialOptions<I, B> {
   /** The only values allowed, as values or `[value, label]` pairs. */
   choices?: readonly C[];
 }
 
-export interface TimestampOptions<I, B extends boolean> extends JsonOptions<I, B> {
+export interface RangeOptions<I, B extends boolean> extends InitialOptions<I, B> {
   /** The least value allowed. */
   min?: number;
   /** The greatest value allowed. */
   max?: number;
 }
 
-export interface NumberOptions<C, I, B extends boolean> extends ChoiceOptions<C, I, B> {
-  /** The least value allowed. */
-  min?: number;
-  /** The greatest value allowed. */
-  max?: number;
-}
+export interface NumberOptions<C, I, B extends boolean> extends ChoiceOptions<C, I, B>, RangeOptions<I, B> {}
 
 /** A whole number, exact up to ±2^53. */
 export function integer<
@@ -127,7 +122,7 @@ export function text<
 
 /** A text of any length. */
 export function longText<const I extends string | undefined = undefined, const B extends boolean = false>(
-  options: JsonOptions<I, B> = {},
+  options: InitialOptions<I, B> = {},
 ): Field<OrNull<string, B>, StartOf<I>> {
   return new Field("longText", options);
 }
@@ -137,17 +132,19 @@ export function longText<const I extends string | undefined = undefined, const B
  * place: `group.board[3] = "X"`.
  */
 export function json<T = unknown>(
-  options: JsonOptions<NoInfer<T>, boolean> & { blank: true },
+  options: InitialOptions<NoInfer<T>, boolean> & { blank: true },
 ): Field<T | null, "unset">;
-export function json<T = unknown>(options: JsonOptions<NoInfer<T>, false> & { initial: NoInfer<T> }): Field<T, "set">;
-export function json<T = unknown>(options?: LinkOptions<false>): Field<T, "unset">;
-export function json<T>(options: JsonOptions<T, boolean> = {}): Field<T> {
+export function json<T = unknown>(
+  options: InitialOptions<NoInfer<T>, false> & { initial: NoInfer<T> },
+): Field<T, "set">;
+export function json<T = unknown>(options?: FieldOptions<false>): Field<T, "unset">;
+export function json<T>(options: InitialOptions<T, boolean> = {}): Field<T> {
   return new Field("json", options);
 }
 
 /** A point in time: milliseconds since 1970 (UTC), as `now()` gives. */
 export function timestamp<const I extends number | undefined = undefined, const B extends boolean = false>(
-  options: TimestampOptions<I, B> = {},
+  options: RangeOptions<I, B> = {},
 ): Field<OrNull<number, B>, StartOf<I>> {
   return new Field("timestamp", options);
 }
@@ -155,7 +152,7 @@ export function timestamp<const I extends number | undefined = undefined, const 
 /** A player or the group to which a row belongs; stored as `player_id`. Assign and compare the objects themselves. */
 export function link<const W extends "player" | "group", const B extends boolean = false>(
   to: W,
-  options: LinkOptions<B> = {},
+  options: FieldOptions<B> = {},
 ): Field<OrNull<LinkTo<W>, B>, "unset"> {
   return new Field("link", options, to);
 }
