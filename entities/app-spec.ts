@@ -38,14 +38,18 @@ export interface ModelSpec {
   readonly table: Table;
 }
 
+/** Sync function, async function or async generator: `(player, data) => deliveries`. */
+export type LiveMethod = (player: never, data: never) => unknown;
+
 /**
  * One page of an app. The functions get model handles (see view.ts); their author-facing types are in
  * rooms/define-app.ts.
  */
 export interface PageSpec {
   readonly name: string;
-  /** Sync function, async function or async generator `(player, data) => deliveries`. */
-  readonly live: ((player: never, data: never) => unknown) | undefined;
+  /** The live method for a message: the page's one, or the one for the message's type.
+   * @throws WalrasError `invalid` if the page has none for this type */
+  readonly live: ((data: unknown) => LiveMethod) | undefined;
   /** A Standard Schema that a live message must fit. */
   readonly message: unknown;
   /** Deliver everything since the page began on each load. */

@@ -1,6 +1,6 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { ModelSpec } from "./app-spec.ts";
-import type { Row } from "./memory.ts";
+import type { GroupMemory, Row } from "./memory.ts";
 import type { Value, Values } from "./tables.ts";
 import type { Unit } from "./unit.ts";
 import { View } from "./view.ts";
@@ -29,6 +29,18 @@ export class BufferedView extends View {
   readonly #deleted = new Set<Row>();
   /** What `changedAt` said when this call read a field. */
   readonly #readAt = new Map<Row, Map<string, number>>();
+  readonly #clock: () => number;
+
+  /** @param options.clock the time goes on in a call that waits */
+  constructor(memory: GroupMemory, options: { what: string; random: () => number; clock: () => number }) {
+    super(memory, { what: options.what, at: options.clock(), random: options.random });
+    this.#clock = options.clock;
+  }
+
+  override now(): number {
+    this.check();
+    return this.#clock();
+  }
 
   /**
    * Hands the writes since the last unit to a unit. May be called again with another unit if the store
@@ -48,9 +60,9 @@ export class BufferedView extends View {
   }
 
   /** The unit that took the writes over has committed: what this call wrote counts as read by it. */
-  applied(): void {
+  applied(unit: Unit): void {
     for (const [row, values] of this.#written) {
-      for (const name in values) this.#reads(row).set(name, row.changedAt.get(name) ?? 0);
+      for (const name in values) this.#reads(row).set(name, unit.version);
     }
     this.discard();
   }

@@ -170,6 +170,16 @@ export const JournalTable = makeTable({
   unique: [["participantId", "clientId", "n"]],
 });
 
+/** Where a store that fails tries whether it can write again: one row, taken away at once. */
+export const ProbeTable = makeTable({
+  name: "probe",
+  columns: { id: "id", filler: "longText" },
+  key: ["id"],
+});
+
+/** Bytes of a probe: more than the free pages that a full disk may have left inside the database. */
+export const PROBE_BYTES = 256 * 1024;
+
 export const SYSTEM_TABLES: readonly Table[] = [
   SessionTable,
   ParticipantTable,
@@ -177,6 +187,7 @@ export const SYSTEM_TABLES: readonly Table[] = [
   ActorTable,
   TimerTable,
   JournalTable,
+  ProbeTable,
 ];
 
 /** Columns that every app's group table has before the author's own. `id` is the group's actorId. */

@@ -15,6 +15,9 @@ export class Unit {
   readonly #created = new Set<Row>();
   readonly #deleted = new Set<Row>();
 
+  /** Version of the memory that this unit made, see {@link stamp}. */
+  version = 0;
+
   constructor(memory: GroupMemory) {
     this.#memory = memory;
   }
@@ -74,9 +77,9 @@ export class Unit {
 
   /** Marks what changed, for {@link Row.changedAt}. */
   stamp(): void {
-    const version = ++this.#memory.version;
+    this.version = ++this.#memory.version;
     for (const [row, old] of this.#old) {
-      for (const name in old) if (row.values[name] !== old[name]) row.changedAt.set(name, version);
+      for (const name in old) if (row.values[name] !== old[name]) row.changedAt.set(name, this.version);
     }
   }
 

@@ -19,7 +19,7 @@ export abstract class View {
   readonly memory: GroupMemory;
   /** Names the call in errors, e.g. `auction/Bidding live`. */
   readonly what: string;
-  readonly at: number;
+  protected readonly at: number;
   readonly #draw: () => number;
   #ended = false;
   readonly #handles = new Map<Row, Handle>();

@@ -1,7 +1,7 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { CloseCode, type CurrencyFormat, Refusal } from "../client-sdk/protocol.ts";
-import { type AppSpec, type PageSpec, pageIdentity, type PinnedPage } from "../entities/app-spec.ts";
-import type { Committer, CommitOwner, UnitRefusal } from "../entities/committer.ts";
+import { type AppSpec, type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
+import type { CommitOwner, Committer, UnitRefusal } from "../entities/committer.ts";
 import { GroupMemory, type Row } from "../entities/memory.ts";
 import type { EntryKind, JournalEntry, Store, StoredUnit } from "../entities/store.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
@@ -179,7 +179,9 @@ export class Actor implements CommitOwner {
   load(): Promise<void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.die(
-        error instanceof WalrasError ? error : new WalrasError("not_loaded", messageOf(error), { retry: true, cause: error }),
+        error instanceof WalrasError
+          ? error
+          : new WalrasError("not_loaded", messageOf(error), { retry: true, cause: error }),
       );
       throw error;
     });
@@ -192,7 +194,10 @@ export class Actor implements CommitOwner {
     if (actor === undefined) throw new WalrasError("no_such_group", `There is no group ${this.actorId}.`);
     const app = apps.get(actor.app);
     if (app === undefined) {
-      throw new WalrasError("no_such_app", `Group ${this.actorId} belongs to app "${actor.app}", which is not in apps/ any more.`);
+      throw new WalrasError(
+        "no_such_app",
+        `Group ${this.actorId} belongs to app "${actor.app}", which is not in apps/ any more.`,
+      );
     }
     const rows = await store.read.group(this.actorId, app);
     this.#pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
@@ -225,7 +230,9 @@ export class Actor implements CommitOwner {
     }
     if (this.#mailbox.length >= this.world.limits.mailbox) {
       turn.fail(
-        new WalrasError(Refusal.BUSY, "The group has too many messages waiting. Try again in a moment.", { retry: true }),
+        new WalrasError(Refusal.BUSY, "The group has too many messages waiting. Try again in a moment.", {
+          retry: true,
+        }),
       );
       return;
     }
@@ -252,6 +259,12 @@ export class Actor implements CommitOwner {
     const index = row?.values.pageIndex as number | undefined;
     if (index === undefined || index === 0 || !this.owns(index)) return undefined;
     return pageIdentity(this.#pages[index - 1] as PinnedPage);
+  }
+
+  /** Whether a player of the group is on this page now. */
+  isOnPage(idInGroup: number, page: string): boolean {
+    const row = this.memory.players[idInGroup - 1];
+    return row !== undefined && this.pageOf(row.values.participantId as number) === page;
   }
 
   /** The page at an index of this group. @throws WalrasError if the app has lost it since the session began */
@@ -316,7 +329,11 @@ export class Actor implements CommitOwner {
     this.#seq = unit.entry.seq - 1;
     const culprit = (out[0] as Item).turn;
     if (culprit.spoil === undefined) {
-      this.world.log.error("a unit was refused by the database", { actor: this.actorId, kind: unit.entry.kind, cause: cause.why });
+      this.world.log.error("a unit was refused by the database", {
+        actor: this.actorId,
+        kind: unit.entry.kind,
+        cause: cause.why,
+      });
       culprit.fail(new WalrasError("refused_by_store", "The database refused this change.", { cause }));
     } else {
       culprit.spoil(cause);
@@ -348,7 +365,12 @@ export class Actor implements CommitOwner {
           () => this.#prepared(),
           (error: unknown) => {
             this.#mailbox.shift();
-            turn.fail(new WalrasError(Refusal.HALTED, `The database cannot be read: ${messageOf(error)}`, { retry: true, cause: error }));
+            turn.fail(
+              new WalrasError(Refusal.HALTED, `The database cannot be read: ${messageOf(error)}`, {
+                retry: true,
+                cause: error,
+              }),
+            );
             this.#prepared();
           },
         );

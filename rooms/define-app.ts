@@ -1,6 +1,6 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
-import type { AppSpec, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
@@ -234,7 +234,7 @@ function makePage<Pl, D>(
   }
   return {
     name,
-    live: typeof live === "object" && live !== null ? dispatch(live, where) : checkLive(live, `${where}: live`),
+    live: typeof live === "object" && live !== null ? byType(live, where) : single(live, `${where}: live`),
     message,
     history: history ?? false,
     isDisplayed: options.isDisplayed,
@@ -275,29 +275,32 @@ function checkLive<F>(live: F, where: string): F {
   return live;
 }
 
+function single(live: LiveMethod | undefined, where: string): PageSpec["live"] {
+  const checked = checkLive(live, where);
+  return checked === undefined ? undefined : () => checked;
+}
+
 /** One live method out of several by `type`. */
-function dispatch(methods: object, where: string): (player: never, data: never) => unknown {
-  const byType = new Map(Object.entries(methods));
-  if (byType.size === 0) {
+function byType(methods: object, where: string): PageSpec["live"] {
+  const known = new Map<unknown, LiveMethod>();
+  for (const [type, method] of Object.entries(methods)) {
+    if (method !== undefined) known.set(type, checkLive(method, `${where}: live.${type}`));
+  }
+  if (known.size === 0) {
     throw new AuthorError(
       "wrong_option",
       `${where}: live is an empty object; give it a function for each type of message.`,
     );
   }
-  for (const [type, method] of byType) {
-    if (method === undefined) byType.delete(type);
-    else checkLive(method, `${where}: live.${type}`);
-  }
-  return (player, data: unknown) => {
+  return (data) => {
     const type = typeof data === "object" && data !== null ? Reflect.get(data, "type") : undefined;
-    const method = byType.get(type);
+    const method = known.get(type);
     if (method === undefined) {
-      const known = [...byType.keys()].join(", ");
       throw new WalrasError(
         Refusal.INVALID,
-        `${where}: a message of type ${describe(type)} has no live method; the types are ${known}.`,
+        `${where}: a message of type ${describe(type)} has no live method; the types are ${[...known.keys()].join(", ")}.`,
       );
     }
-    return method(player, data);
+    return method;
   };
 }

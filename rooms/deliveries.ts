@@ -44,7 +44,10 @@ export function route(
       );
     }
     const payload = returned[key];
-    const text = payload === undefined ? undefined : toJson(payload, `${where}: the message to ${id === 0 ? "the group" : `player ${id}`}`);
+    const text =
+      payload === undefined
+        ? undefined
+        : toJson(payload, `${where}: the message to ${id === 0 ? "the group" : `player ${id}`}`);
     if (id === 0) {
       everybody = text;
     } else {

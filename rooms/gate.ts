@@ -1,4 +1,11 @@
-import { type Answer, CloseCode, type Delivery, type RefusalBody, type Reload, type ServerFrame } from "../client-sdk/protocol.ts";
+import {
+  type Answer,
+  CloseCode,
+  type Delivery,
+  type RefusalBody,
+  type Reload,
+  type ServerFrame,
+} from "../client-sdk/protocol.ts";
 import type { JournalEntry } from "../entities/store.ts";
 import type { Outgoing, RecordedOutput } from "./deliveries.ts";
 

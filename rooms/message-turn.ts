@@ -1,0 +1,274 @@
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { type Answer, Refusal, type Send } from "../client-sdk/protocol.ts";
+import type { LiveMethod, PageSpec } from "../entities/app-spec.ts";
+import type { UnitRefusal } from "../entities/committer.ts";
+import { Dice } from "../entities/random.ts";
+import { DirectView, runIn } from "../entities/view.ts";
+import type { Actor, Outcome, Turn } from "./actor.ts";
+import { AsyncCall, isAsyncMethod } from "./async-call.ts";
+import { outputToJson, type RecordedOutput, route } from "./deliveries.ts";
+import type { Connection } from "./gate.ts";
+import { refusalOf, stackOf } from "./refusals.ts";
+import { isStandardSchema, parseMessage } from "./standard-schema.ts";
+
+/** A live message as it came in: checked for form, not yet for sense. */
+export interface IncomingMessage extends Send {
+  /** JSON text of `d`; null if the payload itself is refused. */
+  readonly text: string | null;
+  /** Set: refused on sight (too large, not JSON); the number is used up all the same. */
+  readonly refusal?: WalrasError | undefined;
+}
+
+/**
+ * One live message of one player.
+ *
+ * It takes effect once: its number is stored with what it did, and the same number again gets the
+ * answer that the journal has.
+ */
+export class MessageTurn implements Turn {
+  readonly bytes: number;
+  readonly #participantId: number;
+  readonly #message: IncomingMessage;
+  /** Where the answer goes; null for messages that came with a form. */
+  readonly #from: Connection | null;
+  #spoiled: WalrasError | undefined;
+  #unstorable = false;
+
+  constructor(participantId: number, message: IncomingMessage, from: Connection | null) {
+    this.#participantId = participantId;
+    this.#message = message;
+    this.#from = from;
+    this.bytes = message.text?.length ?? 0;
+  }
+
+  prepare(actor: Actor): Promise<void> | undefined {
+    const adopted = actor.adopt(this.#participantId);
+    const known = actor.clients.knows(this.#participantId, this.#message.c);
+    if (adopted === undefined && known) return undefined;
+    return this.#read(actor, adopted, known);
+  }
+
+  async #read(actor: Actor, adopted: Promise<void> | undefined, known: boolean): Promise<void> {
+    await adopted;
+    if (known) return;
+    const last = await actor.world.store.read.lastNumber(this.#participantId, this.#message.c);
+    actor.clients.learn(this.#participantId, this.#message.c, last);
+  }
+
+  run(actor: Actor): Outcome {
+    const { c, n, p } = this.#message;
+    if (actor.here(this.#participantId) === undefined) {
+      // They are with another group now. Their page loads again and sends its outbox there.
+      return { release: () => this.#from !== null && actor.gate.reload(this.#from, "moved_on") };
+    }
+    switch (actor.clients.check(this.#participantId, c, n)) {
+      case "again":
+        return { release: () => void this.#answerAgain(actor) };
+      case "early":
+        return this.#refuseForNow(actor, Refusal.OUT_OF_ORDER, `Message ${n} came before the one in front of it.`);
+      case "unknown":
+        // Forgotten between prepare and run, by many page loads at once: read it again.
+        return this.#refuseForNow(actor, Refusal.BUSY, "Try again.");
+    }
+    try {
+      if (this.#spoiled !== undefined) throw this.#spoiled;
+      if (this.#message.refusal !== undefined) throw this.#message.refusal;
+      if (actor.pageOf(this.#participantId) !== p) {
+        throw new WalrasError(
+          Refusal.WRONG_PAGE,
+          `The message was sent from page ${p}, but the participant is on ${actor.pageOf(this.#participantId) ?? "no page"} now.`,
+        );
+      }
+      const page = this.#page(actor);
+      if (page.live === undefined) {
+        throw new WalrasError(Refusal.NOT_LIVE, `${p} has no live method, so liveSend cannot be used there.`);
+      }
+      const data = this.#data(page);
+      const live = page.live(data);
+      if (isAsyncMethod(live)) return this.#start(actor, live, data);
+      return this.#call(actor, live, data);
+    } catch (error) {
+      return this.#refuse(actor, error);
+    }
+  }
+
+  spoil(cause: UnitRefusal): void {
+    // A refusal that the database refuses too is answered, but not kept.
+    this.#unstorable = this.#spoiled !== undefined;
+    this.#spoiled =
+      cause.why === "duplicate"
+        ? new WalrasError(Refusal.NUMBER_REUSED, "The same message number was used in another group.")
+        : new WalrasError(Refusal.FAILED, `The database refused what the message changed: ${cause.error.message}`, {
+            cause: cause.error,
+          });
+  }
+
+  fail(error: WalrasError): void {
+    this.#failed?.(error);
+  }
+
+  /** Set by {@link onFail}. */
+  #failed: ((error: WalrasError) => void) | undefined;
+
+  /** Told when it could not be carried out here. */
+  onFail(callback: (error: WalrasError) => void): this {
+    this.#failed = callback;
+    return this;
+  }
+
+  #page(actor: Actor): PageSpec {
+    const index = actor.here(this.#participantId)?.values.pageIndex as number;
+    return actor.pageAt(index);
+  }
+
+  #data(page: PageSpec): unknown {
+    const { d, p } = this.#message;
+    return isStandardSchema(page.message) ? parseMessage(page.message, d, p) : d;
+  }
+
+  /** The sync way: one unit. */
+  #call(actor: Actor, live: LiveMethod, data: unknown): Outcome {
+    const { memory, world } = actor;
+    const { c, n, p, text } = this.#message;
+    const player = memory.playerOf(this.#participantId);
+    if (player === undefined) throw new Error(`no player of participant ${this.#participantId}`);
+    const dice = new Dice(world.newSeed);
+    const at = world.now();
+    const view = new DirectView(memory, { what: `${p} live`, at, random: dice.random });
+    try {
+      const method = live as (player: unknown, data: unknown) => unknown;
+      const returned = world.watchdog.watch(`${p} live`, () => runIn(view, () => method(view.player(player), data)));
+      const outgoing = route(returned, memory.players.length, (id) => actor.isOnPage(id, p), p);
+      view.finish();
+      const undo = actor.clients.use(this.#participantId, c, n);
+      const { unit } = view;
+      return {
+        unit,
+        undo,
+        entry: {
+          kind: "message",
+          at,
+          participantId: this.#participantId,
+          page: p,
+          clientId: c,
+          n,
+          input: text,
+          output: outputToJson(outgoing),
+          seed: dice.seed,
+        },
+        release: (seq) => {
+          const reply = this.#from === null ? undefined : { to: this.#from, answer: { c, n } };
+          actor.gate.deliver(seq, p, outgoing, reply);
+        },
+      };
+    } catch (error) {
+      view.end();
+      view.unit.undo();
+      throw error;
+    }
+  }
+
+  /** The async way: a `started` unit now, and the call begins when that has committed, so that a crash never runs it twice. */
+  #start(actor: Actor, live: LiveMethod, data: unknown): Outcome {
+    const { c, n, p, text } = this.#message;
+    const undo = actor.clients.use(this.#participantId, c, n);
+    return {
+      undo,
+      entry: {
+        kind: "started",
+        at: actor.world.now(),
+        participantId: this.#participantId,
+        page: p,
+        clientId: c,
+        n,
+        input: text,
+      },
+      release: () => {
+        const call = new AsyncCall(actor, { participantId: this.#participantId, page: p, c, n, live, data });
+        if (this.#from !== null) call.answerTo(this.#from);
+        call.begin();
+      },
+    };
+  }
+
+  /** Refused for good: the answer is kept, so that the same number gets it again. */
+  #refuse(actor: Actor, error: unknown): Outcome {
+    const { c, n, p, text } = this.#message;
+    const refusal = refusalOf(error);
+    if (refusal.code === Refusal.FAILED) {
+      actor.world.log.error("a live method failed", { page: p, error: messageOf(error), stack: stackOf(error) });
+    }
+    const undo = actor.clients.use(this.#participantId, c, n);
+    const output: RecordedOutput = { e: { code: refusal.code, message: refusal.message } };
+    const answer: Answer = { c, n, e: refusal };
+    const release = (): void => {
+      if (this.#from !== null) actor.gate.answer(this.#from, answer);
+    };
+    if (this.#unstorable) return { undo, release };
+    return {
+      undo,
+      entry: {
+        kind: "refused",
+        at: actor.world.now(),
+        participantId: this.#participantId,
+        page: p,
+        clientId: c,
+        n,
+        input: this.#spoiled === undefined ? text : null,
+        output: JSON.stringify(output),
+      },
+      release,
+    };
+  }
+
+  /** Not carried out, and to be sent again: nothing is kept. */
+  #refuseForNow(actor: Actor, code: string, message: string): Outcome {
+    const { c, n } = this.#message;
+    return {
+      release: () => {
+        if (this.#from !== null) actor.gate.refuse(this.#from, c, n, { code, message, retry: true });
+      },
+    };
+  }
+
+  /** The number is in the journal: the answer is what it says there. */
+  async #answerAgain(actor: Actor): Promise<void> {
+    const { c, n, text } = this.#message;
+    const from = this.#from;
+    if (from === null) return;
+    try {
+      const { read } = actor.world.store;
+      const entry = await read.message(this.#participantId, c, n);
+      if (entry === undefined || actor.dead) return;
+      if (entry.input !== null && text !== null && entry.input !== text) {
+        const message = `Message number ${n} was used before for other data.`;
+        actor.gate.refuse(from, c, n, { code: Refusal.NUMBER_REUSED, message, retry: false });
+        return;
+      }
+      if (entry.kind === "started") {
+        const running = AsyncCall.running(actor, c, n);
+        if (running !== undefined) {
+          running.answerTo(from);
+          return;
+        }
+        const done = await read.message(this.#participantId, c, -n);
+        actor.gate.answer(from, done === undefined ? interrupted(c, n) : recordedAnswer(c, n, done.output));
+        return;
+      }
+      actor.gate.answer(from, recordedAnswer(c, n, entry.output));
+    } catch (error) {
+      const message = `The database cannot be read: ${messageOf(error)}`;
+      actor.gate.refuse(from, c, n, { code: Refusal.HALTED, message, retry: true });
+    }
+  }
+}
+
+function interrupted(c: string, n: number): Answer {
+  const message = "The server stopped while it worked on this message. What it had done until then is kept.";
+  return { c, n, e: { code: Refusal.INTERRUPTED, message, retry: false } };
+}
+
+function recordedAnswer(c: string, n: number, output: string | null): Answer {
+  const recorded = output === null ? {} : (JSON.parse(output) as RecordedOutput);
+  return recorded.e === undefined ? { c, n } : { c, n, e: { ...recorded.e, retry: false } };
+}

@@ -1,0 +1,282 @@
+import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
+import { type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
+import type { UnitRefusal } from "../entities/committer.ts";
+import { forTemplate } from "../entities/handles.ts";
+import type { Row } from "../entities/memory.ts";
+import { Dice } from "../entities/random.ts";
+import type { EntryKind } from "../entities/store.ts";
+import { DirectView, runIn } from "../entities/view.ts";
+import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Command, Reply } from "./calls.ts";
+import { stackOf } from "./refusals.ts";
+
+/**
+ * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
+ * message: hooks may read and write, the page is rendered within the turn, and the reply waits until
+ * what it shows has committed.
+ *
+ * Each command says what is to be so, and is safe to repeat: who has moved on already is just sent there.
+ */
+export class PageTurn implements Turn {
+  readonly bytes = 0;
+  readonly #command: Command;
+  readonly #reply: (reply: Reply) => void;
+  #spoiled: UnitRefusal | undefined;
+
+  constructor(command: Command, reply: (reply: Reply) => void) {
+    this.#command = command;
+    this.#reply = reply;
+  }
+
+  prepare(actor: Actor): Promise<void> | undefined {
+    return actor.adopt(this.#command.participantId);
+  }
+
+  run(actor: Actor): Outcome {
+    const participant = actor.here(this.#command.participantId);
+    if (participant === undefined) return this.#say({ kind: "elsewhere" });
+    const visit = new Visit(actor, participant, this.#command.kind);
+    try {
+      if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
+      const reply = visit.carryOut(this.#command);
+      return visit.outcome(this.#command, () => this.#settle(actor, reply));
+    } catch (error) {
+      visit.drop();
+      return this.#say(refused(actor, participant, error));
+    }
+  }
+
+  spoil(cause: UnitRefusal): void {
+    this.#spoiled = cause;
+  }
+
+  fail(error: WalrasError): void {
+    this.#reply({ kind: "refused", code: error.code, message: error.message, retry: error.retry });
+  }
+
+  #say(reply: Reply): Outcome {
+    return { release: () => this.#reply(reply) };
+  }
+
+  /** The reply goes out; who left the group leaves its memory; tabs on the page that was left are told. */
+  #settle(actor: Actor, reply: Reply): void {
+    const { participantId } = this.#command;
+    for (const connection of actor.gate.connections()) {
+      if (connection.participantId === participantId && connection.page !== actor.pageOf(participantId)) {
+        actor.gate.reload(connection, "moved_on");
+      }
+    }
+    if (actor.here(participantId) === undefined) actor.memory.release(participantId);
+    this.#reply(reply);
+  }
+}
+
+/** What one request does within its turn. */
+class Visit {
+  readonly #actor: Actor;
+  readonly #participant: Row;
+  readonly #at: number;
+  readonly #dice: Dice;
+  readonly #view: DirectView;
+  readonly #kind: Command["kind"];
+
+  constructor(actor: Actor, participant: Row, kind: Command["kind"]) {
+    this.#actor = actor;
+    this.#participant = participant;
+    this.#kind = kind;
+    this.#at = actor.world.now();
+    this.#dice = new Dice(actor.world.newSeed);
+    this.#view = new DirectView(actor.memory, {
+      what: `${actor.app.name} ${kind}`,
+      at: this.#at,
+      random: this.#dice.random,
+    });
+  }
+
+  carryOut(command: Command): Reply {
+    if (this.#index === 0 && command.kind !== "whereabouts") this.#start();
+    if (!this.#actor.owns(this.#index)) return { kind: "goto", pageIndex: this.#index };
+    switch (command.kind) {
+      case "start":
+        return { kind: "goto", pageIndex: this.#index };
+      case "whereabouts": {
+        if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
+        const live = this.#actor.pageAt(this.#index).live !== undefined;
+        return { kind: "at", pageIndex: this.#index, page: this.#identity, live };
+      }
+      case "view":
+        if (command.pageIndex !== this.#index) return { kind: "goto", pageIndex: this.#index };
+        if (this.#skip()) return { kind: "goto", pageIndex: this.#index };
+        return this.#render(undefined);
+      case "submit":
+        return command.pageIndex === this.#index ? this.#submit() : { kind: "goto", pageIndex: this.#index };
+    }
+  }
+
+  outcome(command: Command, settle: () => void): Outcome {
+    this.#view.finish();
+    const { unit } = this.#view;
+    if (unit.changes().length === 0) return { unit, release: settle };
+    const kind: EntryKind = this.#kind === "whereabouts" ? "view" : this.#kind;
+    return {
+      unit,
+      entry: {
+        kind,
+        at: this.#at,
+        participantId: command.participantId,
+        page: this.#index > 0 && "pageIndex" in command ? this.#identityAt(command.pageIndex) : undefined,
+        input: JSON.stringify(command.kind === "submit" ? { ...command, outbox: undefined } : command),
+        seed: this.#dice.seed,
+      },
+      release: settle,
+    };
+  }
+
+  drop(): void {
+    this.#view.end();
+    this.#view.unit.undo();
+  }
+
+  get #index(): number {
+    return this.#participant.values.pageIndex as number;
+  }
+
+  get #identity(): string {
+    return pageIdentity(this.#pinned(this.#index));
+  }
+
+  #identityAt(pageIndex: number): string | undefined {
+    const pinned = this.#actor.pages[pageIndex - 1];
+    return pinned === undefined ? undefined : pageIdentity(pinned);
+  }
+
+  #pinned(pageIndex: number): PinnedPage {
+    return this.#actor.pages[pageIndex - 1] as PinnedPage;
+  }
+
+  #set(name: "pageIndex" | "startedAt", value: number): void {
+    this.#view.unit.set(this.#participant, name, value);
+  }
+
+  #start(): void {
+    this.#set("pageIndex", 1);
+    this.#set("startedAt", this.#at);
+    this.#skip();
+  }
+
+  /** Goes past pages of this group that are not displayed. True if the participant moved. */
+  #skip(): boolean {
+    const before = this.#index;
+    while (this.#actor.owns(this.#index) && !this.#isDisplayed(this.#actor.pageAt(this.#index))) {
+      this.#set("pageIndex", this.#index + 1);
+    }
+    return this.#index !== before;
+  }
+
+  #isDisplayed(page: PageSpec): boolean {
+    return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
+  }
+
+  #submit(): Reply {
+    const page = this.#actor.pageAt(this.#index);
+    const error = this.#call(page, "errorMessage", page.errorMessage);
+    if (error !== undefined) return this.#render(String(error));
+    this.#call(page, "beforeNextPage", page.beforeNextPage);
+    this.#set("pageIndex", this.#index + 1);
+    this.#skip();
+    return { kind: "goto", pageIndex: this.#index };
+  }
+
+  /** Runs one of the page's hooks on the player. */
+  #call<T>(page: PageSpec, name: string, hook: ((player: never) => T) | undefined): T | undefined {
+    if (hook === undefined) return undefined;
+    const where = `${this.#actor.app.name}/${page.name} ${name}`;
+    const call = hook as (player: unknown) => T;
+    return this.#actor.world.watchdog.watch(where, () => runIn(this.#view, () => call(this.#player())));
+  }
+
+  #player() {
+    const row = this.#actor.memory.playerOf(this.#participant.values.id as number);
+    if (row === undefined) throw new Error("the participant has no player in this group");
+    return this.#view.player(row);
+  }
+
+  #render(error: string | undefined): Reply {
+    const { app, world } = this.#actor;
+    const page = this.#actor.pageAt(this.#index);
+    const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
+    const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
+    const player = forTemplate(this.#player()) as Record<string, unknown>;
+    const live: PageLive | null =
+      page.live === undefined
+        ? null
+        : {
+            v: PROTOCOL_VERSION,
+            page: this.#identity,
+            seq: this.#actor.seq,
+            seat: null,
+            seatUrl: `/p/${this.#participant.values.code}/seat`,
+            messageLimit: world.limits.messageBytes,
+            history: page.history,
+            currency: world.currency,
+          };
+    const seatSlot = live === null ? null : `walras-seat-${world.newSecret()}`;
+    const { group, session, subsession, participant } = player;
+    const { html, nonce } = world.watchdog.watch(`${app.name}/${page.name}.html`, () =>
+      runIn(this.#view, () =>
+        world.renderer.render({
+          app,
+          page,
+          identity: this.#identity,
+          pageIndex: this.#index,
+          pageCount: this.#actor.pages.length,
+          participantCode: this.#participant.values.code as string,
+          variables: { player, group, session, subsession, participant, C: app.constants, ...vars },
+          jsVars,
+          live,
+          seatSlot,
+          error,
+          currency: world.currency,
+        }),
+      ),
+    );
+    return { kind: "page", html, nonce, live, seatSlot, status: error === undefined ? 200 : 422 };
+  }
+
+  #variables(page: PageSpec, name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {
+    const vars = this.#call(page, name, hook);
+    if (vars === undefined) return {};
+    if (typeof vars !== "object" || vars === null || Array.isArray(vars)) {
+      throw new AuthorError(
+        "wrong_variables",
+        `${this.#actor.app.name}/${page.name}: ${name} did not return an object of variables, e.g. { price: 5 }.`,
+      );
+    }
+    return forTemplate(vars) as Record<string, unknown>;
+  }
+}
+
+function refused(actor: Actor, participant: Row, error: unknown): Reply {
+  const index = participant.values.pageIndex as number;
+  const pinned = actor.pages[Math.max(index, 1) - 1] as PinnedPage;
+  actor.world.log.error("a page failed", {
+    page: pageIdentity(pinned),
+    error: messageOf(error),
+    stack: stackOf(error),
+  });
+  const retry = error instanceof WalrasError && error.retry;
+  const stack = stackOf(error);
+  return {
+    kind: "refused",
+    code: error instanceof WalrasError ? codeOf(error) : "page_error",
+    message: messageOf(error),
+    retry,
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+function refusedByStore(cause: UnitRefusal): WalrasError {
+  const why = cause.why === "data" ? cause.error.message : "the same number was used before";
+  return new WalrasError("refused_by_store", `The database refused what the page changed: ${why}`);
+}
