@@ -3,8 +3,9 @@ import { WalrasError } from "./errors.ts";
 /** What JSON can carry. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-// A high surrogate without its low one, or a low one without its high one.
-const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+// Under the u flag a whole pair is one character, so that only halves match. (A lookbehind would say
+// the same and break the whole page script on iPhones before iOS 16.4.)
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The JSON text of a value, or a refusal that names the place and the reason.
@@ -68,6 +69,9 @@ function check(value: unknown, path: string, above: object[]): void {
         for (let i = 0; i < value.length; i++) check(value[i], `${path}[${i}]`, above);
       } else {
         for (const key of Object.keys(value)) {
+          if (key === "__proto__") {
+            throw refuse(path, "has a key `__proto__`, which could change an object's prototype; choose another name");
+          }
           if (!isStorableText(key)) throw refuse(path, "has a key with a NUL character or half of a surrogate pair");
           check((value as Record<string, unknown>)[key], `${path}.${key}`, above);
         }

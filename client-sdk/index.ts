@@ -1,0 +1,21 @@
+/** What tests, bots and load tools import as "walras/client". Browsers get page.ts, bundled by the server. */
+export { formatCurrency } from "./currency.ts";
+export { backoff, type Env, makeClientId, systemEnv } from "./env.ts";
+export { AuthorError, codeOf, messageOf, WalrasError } from "./errors.ts";
+export { type HeadlessOptions, type HeadlessPage, HeadlessParticipant, type Received } from "./headless.ts";
+export { type Json, toJson } from "./json.ts";
+export { Link, type LinkOptions, type LinkStatus, linkDefaults } from "./link.ts";
+export { LiveClient, type LiveClientOptions, type LiveStatus, storagePrefix } from "./live-client.ts";
+export { MemoryStorage, OUTBOX_LIMIT, Outbox, type OutboxOptions, type OutboxStorage, type Settled } from "./outbox.ts";
+export * from "./protocol.ts";
+export {
+  byteLength,
+  decodeMessage,
+  encodeFrame,
+  openWebSocket,
+  type Socket,
+  type SocketEvents,
+  socketUrl,
+  Wire,
+  type WireMessage,
+} from "./wire.ts";

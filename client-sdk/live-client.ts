@@ -1,0 +1,231 @@
+import type { Env } from "./env.ts";
+import { WalrasError } from "./errors.ts";
+import { toJson } from "./json.ts";
+import { Link, type LinkStatus } from "./link.ts";
+import { Outbox, type OutboxStorage } from "./outbox.ts";
+import {
+  type Answer,
+  type Delivery,
+  type PageLive,
+  PROTOCOL_VERSION,
+  Refusal,
+  type Reload,
+  type Seat,
+  type SeatAnswer,
+  type ServerFrame,
+} from "./protocol.ts";
+import { byteLength, type Socket, type SocketEvents } from "./wire.ts";
+
+/** The connection as a participant should see it. `halted`: connected, but the server cannot save at the moment. */
+export type LiveStatus = LinkStatus | "halted";
+
+export interface LiveClientOptions {
+  /** What the server put into the page. */
+  live: PageLive;
+  env: Env;
+  /** See {@link makeClientId}. */
+  clientId: string;
+  storage: OutboxStorage;
+  /** Begins this participant's keys in the storage; see {@link storagePrefix}. */
+  prefix: string;
+  openSocket(seat: Seat, on: SocketEvents): Socket;
+  fetchSeat(): Promise<SeatAnswer>;
+  /** liveRecv: each delivery to this player on this page, once, in the group's order. */
+  onMessage(data: unknown, seq: number): void;
+  onStatus?(status: LiveStatus): void;
+  /** The page should load again. May come more than once. */
+  onReload(why: Reload["why"]): void;
+  /** Something that an author or operator may want to know; console.error in a browser. */
+  report(message: string, detail?: unknown): void;
+}
+
+/**
+ * One page's live connection: sends that arrive exactly once, deliveries without gaps.
+ *
+ * It has no globals: clock, chance, storage and network are parameters, so that the same code runs in
+ * a browser, in Node and in a simulation.
+ */
+export class LiveClient {
+  readonly outbox: Outbox;
+  private readonly options: LiveClientOptions;
+  private readonly link: Link;
+  /** The newest delivery that was handed over; older ones are repetitions. */
+  private seen: number;
+  private welcomed = false;
+  private halted = false;
+  private toldStatus: LiveStatus = "connecting";
+  private cancelFlush = () => {};
+
+  constructor(options: LiveClientOptions) {
+    const { live, env, clientId, storage, prefix } = options;
+    this.options = options;
+    // A page with history begins before its own rendering: at the page's first delivery.
+    this.seen = live.history ? 0 : live.seq;
+    this.outbox = new Outbox({ clientId, page: live.page, storage, prefix, random: env.random });
+    this.link = new Link({
+      env,
+      seat: live.seat,
+      fetchSeat: options.fetchSeat,
+      openSocket: options.openSocket,
+      hello: () => ({
+        k: "hello",
+        v: PROTOCOL_VERSION,
+        c: clientId,
+        s: this.seen,
+        ...(live.history && !this.welcomed ? { h: true as const } : {}),
+      }),
+      onOpen: () => {
+        this.welcomed = true;
+        this.outbox.rewind();
+        this.flush();
+      },
+      onFrame: (frame) => this.receive(frame),
+      onStatus: () => this.statusChanged(),
+      onReload: options.onReload,
+      report: options.report,
+    });
+  }
+
+  /** Connects, and from then on stays connected. */
+  start(): void {
+    this.link.start();
+  }
+
+  get status(): LiveStatus {
+    const { status } = this.link;
+    return status === "open" && this.halted ? "halted" : status;
+  }
+
+  /**
+   * Sends a value to the page's live method. It may be ignored: a rejection that nobody handles is no
+   * unhandled rejection.
+   *
+   * @returns a promise of the answer's value. It rejects with a WalrasError: the server's refusal, or at
+   *   once `not_json`, `too_large` or `outbox_full`
+   */
+  send(data: unknown): Promise<unknown> {
+    try {
+      return this.sendJson(toJson(data, "liveSend(data)"));
+    } catch (error) {
+      return handled(Promise.reject(error));
+    }
+  }
+
+  /** {@link send} for a value that is JSON text already. */
+  sendJson(payload: string): Promise<unknown> {
+    const { messageLimit } = this.options.live;
+    try {
+      const size = byteLength(payload);
+      if (size > messageLimit) {
+        throw new WalrasError(
+          Refusal.TOO_LARGE,
+          `liveSend(data): ${size} bytes as JSON, and at most ${messageLimit} are allowed. Send less at a time.`,
+        );
+      }
+      const answer = handled(this.outbox.add(payload));
+      this.flush();
+      return answer;
+    } catch (error) {
+      return handled(Promise.reject(error));
+    }
+  }
+
+  /** A hint that network or computer are back. */
+  wake(): void {
+    this.link.wake();
+  }
+
+  /** A hint that the network may be gone; only silence proves it (a server on this computer stays reachable). */
+  doubt(): void {
+    this.link.probe();
+  }
+
+  /** Leaves. Unanswered messages stay in the storage; their promises reject with `left`. */
+  close(): void {
+    this.cancelFlush();
+    this.link.close();
+    this.outbox.abandon(new WalrasError("left", "The page was left before the server answered.", { retry: true }));
+  }
+
+  private flush(): void {
+    this.cancelFlush();
+    if (this.link.status !== "open") return;
+    const { env } = this.options;
+    for (const text of this.outbox.take(env.now())) this.link.send(text);
+    const due = this.outbox.dueAt();
+    if (due !== null) this.cancelFlush = env.after(Math.max(0, due - env.now()), () => this.flush());
+  }
+
+  private receive(frame: ServerFrame): void {
+    switch (frame.k) {
+      case "recv":
+        this.deliver(frame);
+        break;
+      case "answer":
+        this.settle(frame.a);
+        break;
+      case "notice":
+        this.halted = frame.halted;
+        this.statusChanged();
+        if (!frame.halted) {
+          this.outbox.release();
+          this.flush();
+        }
+        break;
+      case "reload":
+        this.options.onReload(frame.why);
+        break;
+    }
+  }
+
+  private deliver(frame: Delivery): void {
+    if (frame.p > this.seen && frame.s > this.seen) {
+      // Handing this one over would make the gap permanent; a new connection brings both.
+      this.options.report(`A delivery is missing between ${this.seen} and ${frame.s}; connecting again.`);
+      this.link.reconnect();
+      return;
+    }
+    const isNew = frame.s > this.seen;
+    if (isNew) this.seen = frame.s;
+    // The outbox first, so that a liveRecv which submits the page does not send along what is answered;
+    // what waits for the promise still runs after liveRecv.
+    if (frame.a) this.settle(frame.a);
+    if (!isNew) return;
+    for (const data of frame.m) {
+      try {
+        this.options.onMessage(data, frame.s);
+      } catch (error) {
+        this.options.report("liveRecv threw an error on this message:", { data, error });
+      }
+    }
+  }
+
+  private settle(answer: Answer): void {
+    const settled = this.outbox.answer(answer, this.options.env.now());
+    if (settled === "again" && answer.e?.code === Refusal.MOVED) {
+      this.link.reconnect();
+      return;
+    }
+    this.flush();
+  }
+
+  private statusChanged(): void {
+    // The next connection's server says by itself whether it is halted.
+    if (this.link.status !== "open") this.halted = false;
+    const { status } = this;
+    if (status === this.toldStatus) return;
+    this.toldStatus = status;
+    this.options.onStatus?.(status);
+  }
+}
+
+/** Begins the storage keys of a participant: from the address of a page, `/p/CODE/app/Page/index`. */
+export function storagePrefix(pathname: string): string {
+  return `walras.${pathname.split("/")[2] ?? ""}.`;
+}
+
+/** Most pages ignore the promise of liveSend; its rejection must not end a Node process or fill a console. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

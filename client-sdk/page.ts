@@ -1,0 +1,210 @@
+/**
+ * The script of live pages: bundled by the server, first script of the page's <head>, so that liveSend
+ * exists before any script of the author runs. The one module that touches the browser's globals.
+ */
+import { formatCurrency } from "./currency.ts";
+import { makeClientId, systemEnv } from "./env.ts";
+import { codeOf, messageOf, WalrasError } from "./errors.ts";
+import { Inbox } from "./inbox.ts";
+import { toJson } from "./json.ts";
+import { LiveClient, type LiveStatus, storagePrefix } from "./live-client.ts";
+import { MemoryStorage, type OutboxStorage } from "./outbox.ts";
+import { watchPageForm } from "./page-form.ts";
+import { type PageLive, Refusal, type SeatAnswer } from "./protocol.ts";
+import { makeSign, SIGN_TEXTS, signBar } from "./sign.ts";
+import { openWebSocket, socketUrl } from "./wire.ts";
+
+/** What authors find in the browser beside liveSend and liveRecv. */
+export interface LiveGlobal {
+  /** The same as liveSend. */
+  send(data: unknown): Promise<unknown>;
+  /** An amount in the session's currency: `10 points`, `€3.50`. */
+  cu(amount: number): string;
+  readonly state: LiveStatus;
+  /** Calls back now and at each change. @returns a function that stops it */
+  onStatus(callback: (status: LiveStatus) => void): () => void;
+}
+
+declare global {
+  interface Window {
+    liveSend: LiveGlobal["send"];
+    live: LiveGlobal;
+  }
+}
+
+// The author's function. A bare identifier also finds `let` and `const`, which are no properties of window.
+declare const liveRecv: unknown;
+
+/** Reloads are at least this far apart, so that a page and a server that disagree do not spin. */
+const RELOAD_PAUSE_MS = 3_000;
+const RELOADED_KEY = "walras-reloaded";
+
+const report = (message: string, detail?: unknown) => console.error(`Walras: ${message}`, detail ?? "");
+
+const storage = openStorage();
+const inbox = new Inbox({ env: systemEnv, find: findLiveRecv, report });
+const listeners = new Set<(status: LiveStatus) => void>();
+let client: LiveClient | null = null;
+let page: PageLive | null = null;
+/** What was sent before the page's data was there. */
+const early: { payload: string; resolve(answer: Promise<unknown>): void }[] = [];
+let reloading = false;
+
+window.liveSend = liveSend;
+window.live = {
+  send: liveSend,
+  cu: (amount) => {
+    begin();
+    if (!page) throw new WalrasError(Refusal.NOT_LIVE, "live.cu: the page's data has not been loaded yet.");
+    return formatCurrency(amount, page.currency);
+  },
+  get state() {
+    return client?.status ?? "connecting";
+  },
+  onStatus: (callback) => {
+    listeners.add(callback);
+    callback(window.live.state);
+    return () => listeners.delete(callback);
+  },
+};
+
+watchPageForm({
+  document,
+  now: systemEnv.now,
+  outbox: () => {
+    begin();
+    return client?.outbox.toJson() ?? "[]";
+  },
+});
+
+// Every script that has run may have defined liveRecv: `load` does not bubble, but can be captured.
+document.addEventListener("load", () => inbox.drain(), true);
+document.addEventListener("DOMContentLoaded", () => {
+  begin();
+  inbox.drain();
+  if (client) return;
+  const missing = new WalrasError(Refusal.NOT_LIVE, "This page has no live method; liveSend has nobody to send to.");
+  for (const { resolve } of early.splice(0)) resolve(Promise.reject(missing));
+});
+
+// No beacon on pagehide: unanswered messages are in the storage, and the next page sends them first.
+addEventListener("pageshow", (event) => {
+  // Out of the back/forward cache: what is shown is old, and the participant may be elsewhere by now.
+  if (event.persisted) reload();
+});
+addEventListener("online", () => client?.wake());
+addEventListener("offline", () => client?.doubt());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") client?.wake();
+});
+
+function liveSend(data: unknown): Promise<unknown> {
+  const answer = send(data);
+  // Most pages ignore the promise: a refusal must then show in the console, once, and not as an
+  // "unhandled rejection" of a place that the author has never seen.
+  answer.catch((error) => {
+    const isMistake = [Refusal.NOT_JSON, Refusal.TOO_LARGE, "outbox_full"].includes(codeOf(error));
+    console[isMistake ? "error" : "warn"](`liveSend was refused (${codeOf(error)}): ${messageOf(error)}`);
+  });
+  return answer;
+}
+
+function send(data: unknown): Promise<unknown> {
+  let payload: string;
+  try {
+    // Now, and not when it is sent: the page may change the object meanwhile.
+    payload = toJson(data, "liveSend(data): data");
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  begin();
+  if (client) return client.sendJson(payload);
+  return new Promise((resolve) => early.push({ payload, resolve }));
+}
+
+/** Connects as soon as the page's data can be read: it comes after this script in the document. */
+function begin(): void {
+  if (client) return;
+  const element = document.getElementById("walras-live");
+  if (!element) return;
+  let live: PageLive;
+  try {
+    live = JSON.parse(element.textContent ?? "");
+  } catch (error) {
+    if (document.readyState !== "loading") report("The page's data cannot be read.", error);
+    return;
+  }
+  page = live;
+  const sign = makeSign(
+    systemEnv,
+    { lost: element.dataset.lost ?? SIGN_TEXTS.lost, halted: element.dataset.halted ?? SIGN_TEXTS.halted },
+    signBar(document),
+  );
+  client = new LiveClient({
+    live,
+    env: systemEnv,
+    clientId: makeClientId(crypto.getRandomValues(new Uint8Array(16))),
+    storage,
+    prefix: storagePrefix(location.pathname),
+    openSocket: (seat, on) => openWebSocket(WebSocket, socketUrl(seat, location.origin), on),
+    fetchSeat: () => fetchSeat(live.seatUrl),
+    onMessage: (data) => inbox.push(data),
+    onStatus: (status) => {
+      sign(status);
+      for (const listener of listeners) listener(status);
+    },
+    onReload: reload,
+    report,
+  });
+  sign(client.status);
+  for (const { payload, resolve } of early.splice(0)) resolve(client.sendJson(payload));
+  client.start();
+}
+
+async function fetchSeat(url: string): Promise<SeatAnswer> {
+  const response = await fetch(url, { method: "POST", headers: { accept: "application/json" }, cache: "no-store" });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response.json();
+}
+
+function findLiveRecv(): ((data: unknown) => unknown) | undefined {
+  try {
+    return typeof liveRecv === "function" ? (liveRecv as (data: unknown) => unknown) : undefined;
+  } catch {
+    // A `let` or `const` whose script is still running.
+    return undefined;
+  }
+}
+
+/** Loads the page again by GET: location.reload() would repeat the POST of a form that came back with errors. */
+function reload(): void {
+  if (reloading) return;
+  reloading = true;
+  const since = Date.now() - Number(storage.get(RELOADED_KEY) ?? 0);
+  const pause = since >= 0 && since < RELOAD_PAUSE_MS ? RELOAD_PAUSE_MS - since : 0;
+  systemEnv.after(pause, () => {
+    reloading = false;
+    try {
+      storage.set(RELOADED_KEY, String(Date.now()));
+    } catch {
+      // Full: then only the server's own pace limits reloads.
+    }
+    location.replace(location.pathname + location.search);
+  });
+}
+
+/** sessionStorage, or memory where the browser blocks it; then unanswered messages do not survive a reload. */
+function openStorage(): OutboxStorage {
+  try {
+    const items = sessionStorage;
+    items.getItem(RELOADED_KEY);
+    return {
+      keys: () => Object.keys(items),
+      get: (key) => items.getItem(key),
+      set: (key, value) => items.setItem(key, value),
+      remove: (key) => items.removeItem(key),
+    };
+  } catch {
+    return new MemoryStorage();
+  }
+}
