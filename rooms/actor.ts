@@ -1,5 +1,5 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { CloseCode, type CurrencyFormat, Refusal } from "../client-sdk/protocol.ts";
+import { type CurrencyFormat, Refusal } from "../client-sdk/protocol.ts";
 import { type AppSpec, type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
 import type { CommitOwner, Committer, UnitRefusal } from "../entities/committer.ts";
 import { GroupMemory, type Row } from "../entities/memory.ts";
@@ -160,15 +160,18 @@ export class Actor implements CommitOwner {
     return this.#seq;
   }
 
+  get loaded(): boolean {
+    return this.#gate !== undefined;
+  }
+
+  /** Nothing waits for its turn or for the database. */
+  get settled(): boolean {
+    return this.#mailbox.length === 0 && this.#chain.length === 0 && !this.#preparing;
+  }
+
   /** Nothing waits, nothing is under way, nobody is connected. */
   get idle(): boolean {
-    return (
-      this.#mailbox.length === 0 &&
-      this.#chain.length === 0 &&
-      !this.#preparing &&
-      this.asyncCalls === 0 &&
-      (this.#gate?.size ?? 0) === 0
-    );
+    return this.settled && this.asyncCalls === 0 && (this.#gate?.size ?? 0) === 0;
   }
 
   onDead(callback: () => void): void {
@@ -303,7 +306,7 @@ export class Actor implements CommitOwner {
     this.#dead = true;
     for (const item of this.#chain.splice(0)) item.turn.fail(error);
     for (const turn of this.#mailbox.splice(0)) turn.fail(error);
-    this.#gate?.closeAll(CloseCode.RETRY);
+    this.#gate?.dropAll();
     for (const callback of this.#onDead) callback();
   }
 

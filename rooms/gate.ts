@@ -199,11 +199,14 @@ export class Gate {
     for (const member of this.#members.values()) this.#write(member, bytes);
   }
 
-  closeAll(code: number): void {
-    for (const connection of [...this.#members.keys()]) {
-      this.detach(connection);
-      connection.close(code);
-    }
+  /** Closes a connection so that its page comes back. */
+  drop(connection: Connection): void {
+    this.detach(connection);
+    connection.close(CloseCode.RETRY);
+  }
+
+  dropAll(): void {
+    for (const connection of [...this.#members.keys()]) this.drop(connection);
   }
 
   /** From the journal. Returns false if the page was told to reload, or is gone. */
@@ -259,8 +262,7 @@ export class Gate {
   /** Sends, or closes a socket that does not take it: it comes back and is caught up. */
   #write(member: Member, frame: Uint8Array): void {
     if (member.connection.buffered > this.#limits.buffered) {
-      this.detach(member.connection);
-      member.connection.close(CloseCode.RETRY);
+      this.drop(member.connection);
       return;
     }
     member.connection.send(frame);

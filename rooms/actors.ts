@@ -1,0 +1,139 @@
+import { codeOf, messageOf } from "../client-sdk/errors.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
+import { Actor, type ActorWorld } from "./actor.ts";
+import type { Command, Reply } from "./calls.ts";
+import { checkOutgoing } from "./frames.ts";
+import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
+import { PageTurn } from "./page-turns.ts";
+
+/** How long a request waits for its group before it is told to try again, in milliseconds. */
+const CALL_TIMEOUT = 10_000;
+/** A request is repeated by itself when its group moves, this often. */
+const CALL_TRIES = 4;
+
+/** The actors of this process: one per group, loaded on demand, put aside when idle. */
+export class Actors {
+  readonly world: ActorWorld;
+  readonly #actors = new Map<number, Actor>();
+  #stopping = false;
+
+  constructor(world: ActorWorld) {
+    this.world = world;
+  }
+
+  get size(): number {
+    return this.#actors.size;
+  }
+
+  get sockets(): number {
+    let sum = 0;
+    for (const actor of this.#loaded()) sum += actor.gate.size;
+    return sum;
+  }
+
+  has(actorId: number): boolean {
+    return this.#actors.has(actorId);
+  }
+
+  /** The group's actor, which may still be loading. */
+  get(actorId: number): Actor {
+    let actor = this.#actors.get(actorId);
+    if (actor === undefined || actor.dead) {
+      const fresh = new Actor(actorId, this.world);
+      this.#actors.set(actorId, fresh);
+      fresh.onDead(() => {
+        if (this.#actors.get(actorId) === fresh) this.#actors.delete(actorId);
+      });
+      // Whoever waits for it is told through their turn; the log keeps the reason.
+      fresh.load().catch((error: unknown) => {
+        this.world.log.error("a group could not be loaded", {
+          actor: actorId,
+          code: codeOf(error),
+          error: messageOf(error),
+        });
+      });
+      actor = fresh;
+    }
+    return actor;
+  }
+
+  /** Carries out a participant's request in the group's turn. Never throws. */
+  async call(actorId: number, command: Command): Promise<Reply> {
+    let outbox: IncomingMessage[];
+    try {
+      outbox =
+        command.kind === "submit"
+          ? command.outbox.map((send) => checkOutgoing(send, this.world.limits.messageBytes))
+          : [];
+    } catch (error) {
+      return { kind: "refused", code: codeOf(error), message: messageOf(error), retry: false };
+    }
+    for (let tries = 1; ; tries++) {
+      if (this.#stopping) return notNow(Refusal.MOVED, "The server is restarting. Try again in a moment.");
+      const { halted } = this.world.committer;
+      if (halted !== null)
+        return notNow(Refusal.HALTED, "The server cannot save at the moment. Nothing is lost; try again in a moment.");
+      const reply = await this.#callOnce(actorId, command, outbox);
+      if (reply.kind !== "refused" || reply.code !== Refusal.MOVED || tries >= CALL_TRIES) return reply;
+    }
+  }
+
+  #callOnce(actorId: number, command: Command, outbox: readonly IncomingMessage[]): Promise<Reply> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment.")),
+        CALL_TIMEOUT,
+      );
+      const answer = (reply: Reply): void => {
+        clearTimeout(timer);
+        resolve(reply);
+      };
+      const actor = this.get(actorId);
+      // What the page had not got an answer for goes first, in its order; then the form (decision 8).
+      for (const message of outbox) actor.post(new MessageTurn(command.participantId, message, null));
+      actor.post(new PageTurn(command, answer));
+    });
+  }
+
+  /** Tells every open page whether the store takes writes. */
+  announce(halted: boolean): void {
+    for (const actor of this.#loaded()) actor.gate.broadcast({ k: "notice", halted });
+  }
+
+  /** Puts aside actors that nobody has used for a while; the next request loads them again. */
+  evict(idleMs: number): void {
+    const before = this.world.monotonic() - idleMs;
+    for (const actor of this.#loaded()) if (actor.idle && actor.lastActive <= before) actor.die();
+  }
+
+  /** Ends actors with sockets whose group another server has taken over (decision 4). */
+  async checkOwnership(): Promise<void> {
+    const watched = [...this.#loaded()].filter((actor) => actor.gate.size > 0);
+    if (watched.length === 0) return;
+    const newest = await this.world.store.read.newestSeqs(watched.map((actor) => actor.actorId));
+    for (const actor of watched) if ((newest.get(actor.actorId) ?? 0) > actor.seq) actor.stale();
+  }
+
+  /** Takes no more requests; resolves when the mailboxes are empty, or at the deadline. */
+  async finish(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    const end = this.world.monotonic() + deadlineMs;
+    while (this.world.monotonic() < end) {
+      if ([...this.#actors.values()].every((actor) => actor.dead || actor.settled)) return;
+      await this.world.sleep(10);
+    }
+  }
+
+  /** Ends all actors: their sockets close with the retry code. */
+  end(): void {
+    for (const actor of [...this.#actors.values()]) actor.die();
+  }
+
+  *#loaded(): Iterable<Actor> {
+    for (const actor of this.#actors.values()) if (actor.loaded && !actor.dead) yield actor;
+  }
+}
+
+function notNow(code: string, message: string): Reply {
+  return { kind: "refused", code, message, retry: true };
+}

@@ -1,0 +1,83 @@
+import { isUtf8 } from "node:buffer";
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { checkText, type Json } from "../client-sdk/json.ts";
+import { type Hello, Refusal } from "../client-sdk/protocol.ts";
+import { FRAME_HEADER } from "../client-sdk/wire.ts";
+import type { IncomingMessage } from "./message-turn.ts";
+
+/** The bytes of one frame on the wire, from its JSON text. */
+export function encodeFrame(json: string): Uint8Array {
+  const bytes = Buffer.allocUnsafe(FRAME_HEADER.length + Buffer.byteLength(json));
+  bytes.set(FRAME_HEADER);
+  bytes.write(json, FRAME_HEADER.length);
+  return bytes;
+}
+
+/** What a page may send, checked for form. `malformed` cannot even be answered by number. */
+export type Incoming =
+  | { kind: "hello"; hello: Hello }
+  | { kind: "send"; message: IncomingMessage }
+  | { kind: "malformed"; why: string };
+
+const CLIENT_ID = /^[\w-]{8,64}$/;
+
+/** Reads the JSON bytes of a frame; never throws, whatever the bytes. @param messageBytes limit of one message's data */
+export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
+  if (!isUtf8(bytes)) return malformed("not UTF-8");
+  let frame: unknown;
+  try {
+    frame = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+  } catch {
+    return malformed("not JSON");
+  }
+  if (typeof frame !== "object" || frame === null) return malformed("not an object");
+  const { k, c } = frame as Record<string, unknown>;
+  if (typeof c !== "string" || !CLIENT_ID.test(c)) return malformed("no client id");
+  if (k === "hello") return hello(frame as Record<string, unknown>, c);
+  if (k === "send") return send(frame as Record<string, unknown>, c, messageBytes);
+  return malformed("unknown kind");
+}
+
+function hello({ v, s, h }: Record<string, unknown>, c: string): Incoming {
+  if (!Number.isSafeInteger(v)) return malformed("no version");
+  if (!Number.isSafeInteger(s) || (s as number) < 0) return malformed("no seq");
+  return { kind: "hello", hello: { k: "hello", v: v as number, c, s: s as number, ...(h === true ? { h } : {}) } };
+}
+
+function send(frame: Record<string, unknown>, c: string, messageBytes: number): Incoming {
+  const { n, p } = frame;
+  if (!Number.isSafeInteger(n) || (n as number) < 1) return malformed("no number");
+  if (typeof p !== "string" || p.length > 300) return malformed("no page");
+  if (!Object.hasOwn(frame, "d")) return malformed("no data");
+  const d = frame.d as Json;
+  const head = { k: "send" as const, c, n: n as number, p };
+  try {
+    checkText(d, "liveSend(data)");
+    const text = JSON.stringify(d);
+    const size = Buffer.byteLength(text);
+    if (size > messageBytes) {
+      throw new WalrasError(Refusal.TOO_LARGE, `The message has ${size} bytes; at most ${messageBytes} are allowed.`);
+    }
+    return { kind: "send", message: { ...head, d, text } };
+  } catch (error) {
+    const refusal =
+      error instanceof WalrasError
+        ? error
+        : new WalrasError(Refusal.NOT_JSON, `liveSend(data) cannot be read: ${messageOf(error)}`);
+    return { kind: "send", message: { ...head, d: null, text: null, refusal } };
+  }
+}
+
+function malformed(why: string): Incoming {
+  return { kind: "malformed", why };
+}
+
+/** One message of an outbox, checked like a frame. @throws WalrasError `malformed_outbox` */
+export function checkOutgoing(frame: unknown, messageBytes: number): IncomingMessage {
+  const decoded = decodeFrame(Buffer.from(JSON.stringify(frame) ?? "null"), messageBytes);
+  if (decoded.kind === "send") return decoded.message;
+  throw new WalrasError(
+    "malformed_outbox",
+    `One of the form's unsent messages is not a live message${decoded.kind === "malformed" ? ` (${decoded.why})` : ""}.`,
+  );
+}

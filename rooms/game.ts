@@ -1,0 +1,150 @@
+import { randomBytes, randomInt } from "node:crypto";
+import type { Application } from "express";
+import { messageOf } from "../client-sdk/errors.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
+import { Committer } from "../entities/committer.ts";
+import { createSession } from "../entities/sessions.ts";
+import type { Store } from "../entities/store.ts";
+import type { ActorLimits, ActorWorld } from "./actor.ts";
+import { Actors } from "./actors.ts";
+import type { Game, Renderer } from "./calls.ts";
+import { startColyseus } from "./colyseus-server.ts";
+import { encodeFrame } from "./frames.ts";
+import { makeGroupRoom } from "./group-room.ts";
+import type { Log } from "./log.ts";
+import { Rooms } from "./rooms.ts";
+import type { Config } from "./walras-config.ts";
+import { startWatchdog } from "./watchdog.ts";
+
+/** All limits and times of a running game, with their defaults. */
+export const GAME_LIMITS = {
+  /** Bytes of one live message. */
+  messageBytes: 64 * 1024,
+  /** Live messages a second and participant, in the long run. */
+  rate: 50,
+  /** Live messages at once. */
+  burst: 100,
+  /** Units and bytes of one group that run ahead of the database. */
+  uncommittedUnits: 64,
+  uncommittedBytes: 1024 * 1024,
+  /** Turns that wait in one group's mailbox. */
+  mailbox: 1000,
+  /** A group that nobody has used for this long leaves memory, in milliseconds. */
+  idle: 5 * 60_000,
+  /** How often a shared database is asked whether a group was taken over, in milliseconds. */
+  ownership: 2000,
+} as const;
+
+export interface GameOptions {
+  readonly apps: ReadonlyMap<string, AppSpec>;
+  readonly config: Config;
+  readonly renderer: Renderer;
+  readonly store: Store;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Adds the pages; called before the server listens. */
+  readonly express: (app: Application, game: Game) => void;
+  readonly publicAddress?: string | undefined;
+  readonly allowedOrigins?: readonly string[] | undefined;
+  readonly limits?: Partial<Record<keyof typeof GAME_LIMITS, number>> | undefined;
+  readonly log: Log;
+}
+
+/** Starts the game: actors, committer, Colyseus and the given pages on one port. @throws WalrasError `port_in_use` */
+export async function startGame(options: GameOptions): Promise<Game> {
+  const { apps, store, log } = options;
+  const limits: ActorLimits & { idle: number; ownership: number } = { ...GAME_LIMITS, ...options.limits };
+  const name = randomBytes(6).toString("base64url");
+  const watchdog = startWatchdog(log);
+  const committer = new Committer(store, {
+    name,
+    soon: (callback) => setImmediate(callback),
+    sleep,
+    onHalt(reason) {
+      if (reason === null) log.info("the database takes writes again");
+      else log.error("the database does not take writes; everything waits for it", { error: reason });
+      actors.announce(reason !== null);
+    },
+  });
+  const world: ActorWorld = {
+    store,
+    committer,
+    apps,
+    renderer: options.renderer,
+    currency: options.config.currency,
+    log,
+    watchdog,
+    now: Date.now,
+    monotonic: () => performance.now(),
+    sleep,
+    newSeed: () => randomInt(2 ** 32),
+    newSecret: () => randomBytes(16).toString("base64url"),
+    encodeFrame,
+    limits,
+  };
+  const actors = new Actors(world);
+  const rooms = new Rooms(actors);
+
+  const game: Omit<Game, "port"> = {
+    store,
+    apps,
+    call: (actorId, command) => actors.call(actorId, command),
+    seat: (actorId, participantId, pageIndex) => rooms.seat(actorId, participantId, pageIndex),
+    createSession: (config, { participants, isDemo }) =>
+      committer
+        .transact((write) => createSession(write, { config, apps, participants, isDemo, now: Date.now() }))
+        .then(({ session }) => session),
+    health: () => ({
+      ok: committer.halted === null,
+      halted: committer.halted,
+      actors: actors.size,
+      sockets: actors.sockets,
+      pending: committer.pending,
+    }),
+    async stop(deadlineMs = 10_000) {
+      for (const timer of timers) clearInterval(timer);
+      await actors.finish(deadlineMs);
+      committer.stop();
+      await Promise.race([committer.drained(), sleep(deadlineMs)]);
+      actors.end();
+      await colyseus.stop();
+      watchdog.stop();
+      await store.close();
+    },
+  };
+  // Routes are added before the port is known; whoever reads it then gets it late.
+  let port = options.port;
+  const whole: Game = Object.defineProperty(game as Game, "port", { enumerable: true, get: () => port });
+
+  const colyseus = await startColyseus({
+    host: options.host,
+    port: options.port,
+    rooms: { group: makeGroupRoom(actors) },
+    express: (app) => options.express(app, whole),
+    allowedOrigins: options.allowedOrigins ?? [],
+    // Room for the envelope, and for larger messages to be refused with a proper answer.
+    maxPayload: limits.messageBytes * 2 + 64 * 1024,
+    publicAddress: options.publicAddress,
+    log,
+  });
+  port = colyseus.port;
+  const tidy = (): void => {
+    actors.evict(limits.idle);
+    rooms.evict();
+  };
+  const timers = [setInterval(tidy, Math.min(limits.idle, 30_000)).unref()];
+  if (store.shared) {
+    const check = (): void => {
+      actors
+        .checkOwnership()
+        .catch((error: unknown) => log.warn("ownership was not checked", { error: messageOf(error) }));
+    };
+    timers.push(setInterval(check, limits.ownership).unref());
+  }
+  return whole;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
