@@ -1,6 +1,6 @@
 import { backoff } from "./env.ts";
 import { WalrasError } from "./errors.ts";
-import type { Answer, Send } from "./protocol.ts";
+import { type Answer, Refusal, type Send } from "./protocol.ts";
 import { byteLength } from "./wire.ts";
 
 /**
@@ -151,9 +151,11 @@ export class Outbox {
     if (refusal?.retry) {
       // Not in flight: this is only the echo of an earlier refusal.
       if (this.unsent.includes(entry)) return "again";
+      // Out of order: the server does not have an earlier one that we believe to be on its way.
+      const from = refusal.code === Refusal.OUT_OF_ORDER ? 0 : entry.n;
       const waiting = new Set(this.unsent);
       this.unsent = [...this.entries.values()].filter(
-        (other) => waiting.has(other) || (other.c === entry.c && other.n >= entry.n),
+        (other) => waiting.has(other) || (other.c === entry.c && other.n >= from),
       );
       this.heldUntil = now + (refusal.after ?? backoff(this.refusals, this.options.random));
       this.refusals += 1;
