@@ -1,0 +1,82 @@
+/** What `npm run walras -- <command>` runs. */
+import { createInterface } from "node:readline/promises";
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { openStore } from "../entities/open-store.ts";
+import { resetDatabase } from "../entities/reset-database.ts";
+import { nearestName } from "../entities/suggest.ts";
+import { loadProject } from "./apps.ts";
+import { readSettings, type Settings } from "./config.ts";
+import { PROJECT_ROOT } from "./serve.ts";
+
+interface Command {
+  about: string;
+  run(args: readonly string[], settings: Settings): Promise<void>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  resetdb: {
+    about: "delete all data and tables; --yes does not ask",
+    async run(args, settings) {
+      const what = settings.databaseUrl === undefined ? settings.sqliteFile : "the database of DATABASE_URL";
+      if (!args.includes("--yes") && !(await confirm(`Delete all sessions and data in ${what}? [y/N] `))) {
+        console.log("Nothing was deleted.");
+        process.exitCode = 1;
+        return;
+      }
+      await resetDatabase({ databaseUrl: settings.databaseUrl, file: settings.sqliteFile });
+      console.log("The database is empty. Tables are made at the next start.");
+    },
+  },
+  sessions: {
+    about: "list the sessions, newest first; the server must not be running on SQLite",
+    async run(_args, settings) {
+      const { apps } = await loadProject(PROJECT_ROOT);
+      const store = await openStore({
+        databaseUrl: settings.databaseUrl,
+        file: settings.sqliteFile,
+        apps: [...apps.values()],
+      });
+      try {
+        const sessions = await store.read.sessions(1000);
+        if (sessions.length === 0) console.log("There are no sessions yet.");
+        for (const { code, configName, createdAt, isDemo } of sessions) {
+          const created = new Date(Number(createdAt)).toISOString().slice(0, 16);
+          console.log(`${code}  ${created}  ${configName}${isDemo ? " (demo)" : ""}`);
+        }
+      } finally {
+        await store.close();
+      }
+    },
+  },
+  help: {
+    about: "this list",
+    async run() {
+      console.log("npm run walras -- <command>\n");
+      for (const [name, { about }] of Object.entries(COMMANDS)) console.log(`  ${name.padEnd(10)}${about}`);
+    },
+  },
+};
+
+async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new WalrasError("cannot_ask", "There is no terminal to ask at. Add --yes if you mean it.");
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(question);
+  terminal.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+const [name = "help", ...args] = process.argv.slice(2);
+const command = COMMANDS[name];
+try {
+  if (command === undefined) {
+    const meant = nearestName(name, Object.keys(COMMANDS));
+    const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
+    throw new WalrasError("unknown_command", `There is no command ${name}.${hint} See npm run walras -- help.`);
+  }
+  await command.run(args, readSettings(process.env));
+} catch (error) {
+  console.error(error instanceof WalrasError ? messageOf(error) : error);
+  process.exitCode = 1;
+}

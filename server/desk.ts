@@ -1,0 +1,167 @@
+import express, { type NextFunction, type Request, type Response, type Router } from "express";
+import { rateLimit } from "express-rate-limit";
+import type { PinnedPage } from "../entities/app-spec.ts";
+import type { Values } from "../entities/tables.ts";
+import type { Game, SessionConfig } from "../rooms/calls.ts";
+import type { Access } from "./access.ts";
+import type { ErrorPages } from "./errors.ts";
+import { setDeskPolicy } from "./headers.ts";
+import { startUrl } from "./participants.ts";
+import { isSameOrigin } from "./same-origin.ts";
+import type { Templates } from "./templates.ts";
+
+/** Wrong passwords that one address may try in {@link LOGIN_MINUTES}. */
+const LOGIN_TRIES = 10;
+const LOGIN_MINUTES = 5;
+
+/** Sessions that the list shows. */
+const LISTED = 200;
+
+export interface DeskOptions {
+  game: Game;
+  sessionConfigs: readonly SessionConfig[];
+  templates: Templates;
+  pages: ErrorPages;
+  access: Access;
+}
+
+/** The experimenter's pages: the demo, sessions and their links, the login. */
+export function desk({ game, sessionConfigs, templates, pages, access }: DeskOptions): Router {
+  const router = express.Router();
+  const form = express.urlencoded({ extended: false, limit: 10_000 });
+
+  const show = (response: Response, view: string, variables: Record<string, unknown>, status = 200): void => {
+    setDeskPolicy(response);
+    response
+      .status(status)
+      .type("html")
+      .send(templates.view(view, { needs_login: access.needsLogin, ...variables }));
+  };
+
+  const guard = (request: Request, response: Response, next: NextFunction): void => {
+    const allowed = access.of(request);
+    if (allowed === "open") {
+      next();
+    } else if (allowed === "login") {
+      const wanted = request.method === "GET" ? `?next=${encodeURIComponent(request.originalUrl)}` : "";
+      response.redirect(303, `/login${wanted}`);
+    } else {
+      pages.calm(response, 403, {
+        title: "Only on the server's own machine",
+        text: "Sessions can be created and seen only at http://localhost on the machine that runs the server. To do so from elsewhere or through a proxy, start the server with WALRAS_ADMIN_PASSWORD set to a password of your own.",
+      });
+    }
+  };
+
+  const own = (request: Request, response: Response, next: NextFunction): void => {
+    if (isSameOrigin(request)) next();
+    else
+      pages.calm(response, 403, {
+        title: "Not allowed",
+        text: "This request did not come from a page of this server.",
+      });
+  };
+
+  router.get("/", (_request, response) => response.redirect("/demo"));
+
+  router.get("/login", (request, response) => {
+    if (!access.needsLogin) return response.redirect("/demo");
+    show(response, "login.html", { next: localPath(request.query.next), wrong: false });
+  });
+
+  const limit = rateLimit({
+    windowMs: LOGIN_MINUTES * 60_000,
+    limit: LOGIN_TRIES,
+    skipSuccessfulRequests: true,
+    // Behind a proxy everybody shares one allowance: a header that anyone can write must not give more.
+    validate: { xForwardedForHeader: false },
+    handler: (_request, response) =>
+      pages.calm(response, 429, {
+        title: "Too many tries",
+        text: `Please wait ${LOGIN_MINUTES} minutes and try again.`,
+      }),
+  });
+  router.post("/login", own, limit, form, (request, response) => {
+    const next = localPath(request.body?.next);
+    if (!access.isPassword(String(request.body?.password ?? ""))) {
+      return show(response, "login.html", { next, wrong: true }, 401);
+    }
+    response.setHeader("Set-Cookie", access.loginCookie(request));
+    response.redirect(303, next);
+  });
+
+  router.post("/logout", own, (request, response) => {
+    response.setHeader("Set-Cookie", access.logoutCookie(request));
+    response.redirect(303, "/login");
+  });
+
+  router.get("/demo", guard, (_request, response) => {
+    const configs = sessionConfigs.map((config) => ({
+      name: config.name,
+      title: config.displayName ?? config.name,
+      doc:
+        config.doc ??
+        config.appSequence
+          .map((app) => game.apps.get(app)?.doc ?? "")
+          .join(" ")
+          .trim(),
+      participants: config.numDemoParticipants,
+      apps: config.appSequence.map((app) => game.apps.get(app)?.title ?? app),
+    }));
+    show(response, "demo.html", { configs });
+  });
+
+  router.post("/demo/:config", guard, own, async (request, response) => {
+    const config = sessionConfigs.find((one) => one.name === request.params.config);
+    if (config === undefined) return pages.notFound(response);
+    const session = await game.createSession(config, { participants: config.numDemoParticipants, isDemo: true });
+    response.redirect(303, `/SessionStartLinks/${session.code}`);
+  });
+
+  router.get("/sessions", guard, async (_request, response) => {
+    const sessions = (await game.store.read.sessions(LISTED)).map(sessionOf);
+    show(response, "sessions.html", { sessions, is_cut: sessions.length === LISTED });
+  });
+
+  const session = async (request: Request, response: Response, view: string): Promise<void> => {
+    const row = await game.store.read.session({ code: String(request.params.code) });
+    if (row === undefined) return pages.notFound(response);
+    const sequence: readonly PinnedPage[] = JSON.parse(String(row.pages));
+    const host = `${request.protocol}://${request.get("host")}`;
+    const rows = await game.store.read.participants(Number(row.id));
+    const participants = rows.map((participant) => ({
+      label: `P${participant.idInSession}`,
+      path: startUrl(String(participant.code)),
+      link: host + startUrl(String(participant.code)),
+      ...progressOf(Number(participant.pageIndex), sequence),
+    }));
+    const columns = Math.min(4, Math.ceil(Math.sqrt(participants.length)));
+    show(response, view, { session: sessionOf(row), participants, columns });
+  };
+  router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
+  router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));
+
+  return router;
+}
+
+function sessionOf(row: Values): Record<string, unknown> {
+  const config: Partial<SessionConfig> = JSON.parse(String(row.config));
+  return {
+    code: row.code,
+    title: config.displayName ?? row.configName,
+    is_demo: row.isDemo === true,
+    created: `${new Date(Number(row.createdAt)).toISOString().slice(0, 16).replace("T", " ")} UTC`,
+  };
+}
+
+function progressOf(index: number, sequence: readonly PinnedPage[]): { state: string; progress: string } {
+  const page = sequence[index - 1];
+  if (index < 1) return { state: "new", progress: "Not started" };
+  if (page === undefined) return { state: "done", progress: "Finished" };
+  return { state: "playing", progress: `${page.page}, page ${index} of ${sequence.length}` };
+}
+
+/** Where to go after the login: a path of this server, never another one. */
+function localPath(given: unknown): string {
+  return typeof given === "string" && /^\/(?![/\\])[^\s\\]*$/.test(given) ? given : "/demo";
+}

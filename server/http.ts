@@ -1,0 +1,41 @@
+import type { Express } from "express";
+import type { Game, SessionConfig } from "../rooms/calls.ts";
+import type { Log } from "../rooms/log.ts";
+import { Access } from "./access.ts";
+import { desk } from "./desk.ts";
+import { ErrorPages } from "./errors.ts";
+import { fixedHeaders } from "./headers.ts";
+import { participantPages } from "./pages.ts";
+import type { Assets } from "./static.ts";
+import type { Templates } from "./templates.ts";
+
+export interface HttpOptions {
+  root: string;
+  sessionConfigs: readonly SessionConfig[];
+  templates: Templates;
+  assets: Assets;
+  adminPassword: string | undefined;
+  development: boolean;
+  log: Log;
+}
+
+/** Everything that the server answers over HTTP. */
+export function mountHttp(app: Express, game: Game, options: HttpOptions): void {
+  const { templates, log, assets, sessionConfigs } = options;
+  const pages = new ErrorPages(templates, options);
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use(fixedHeaders);
+  app.get("/health", (_request, response) => {
+    const health = game.health();
+    response
+      .status(health.ok ? 200 : 503)
+      .set("Cache-Control", "no-store")
+      .json(health);
+  });
+  app.use(assets.router);
+  app.use(participantPages({ game, pages, log }));
+  app.use(desk({ game, sessionConfigs, templates, pages, access: new Access(options.adminPassword) }));
+  app.use((_request, response) => pages.notFound(response));
+  app.use(pages.handler(log));
+}

@@ -1,0 +1,161 @@
+import express, { type Request, type Response, type Router } from "express";
+import { codeOf, WalrasError } from "../client-sdk/errors.ts";
+import type { PageLive, SeatAnswer } from "../client-sdk/protocol.ts";
+import type { Game, Reply } from "../rooms/calls.ts";
+import type { Log } from "../rooms/log.ts";
+import { type ErrorPages, RETRY_SECONDS } from "./errors.ts";
+import { readForm } from "./form-body.ts";
+import { setPagePolicy } from "./headers.ts";
+import { endUrl, type Found, Participants, pageUrl, seatUrl } from "./participants.ts";
+import { isSameOrigin } from "./same-origin.ts";
+import { scriptJson } from "./template-filters.ts";
+
+/** Largest form, in bytes. */
+const FORM_LIMIT = 2 * 1024 * 1024;
+
+export interface ParticipantPagesOptions {
+  game: Game;
+  pages: ErrorPages;
+  log: Log;
+}
+
+/** The pages that participants walk through, with oTree's URLs. */
+export function participantPages({ game, pages, log }: ParticipantPagesOptions): Router {
+  const router = express.Router();
+  const participants = new Participants(game);
+
+  router.get("/InitializeParticipant/:code", async (request, response) => {
+    const found = await participants.find(request.params.code);
+    if (found === undefined) return unknown(response);
+    const answer = await participants.ask(found, (participantId) => ({ kind: "start", participantId }));
+    await send(response, answer.found, answer.reply);
+  });
+
+  router.get("/p/:code/:app/:page/:index", async (request, response) => {
+    const found = await participants.find(request.params.code);
+    if (found === undefined) return unknown(response);
+    const pageIndex = indexOf(request, found);
+    if (pageIndex === undefined) return elsewhere(response, found);
+    const answer = await participants.ask(found, (participantId) => ({ kind: "view", participantId, pageIndex }));
+    await send(response, answer.found, answer.reply, pageIndex);
+  });
+
+  // No check of the origin: pages say no-referrer, so that browsers call it `null`, and only the
+  // participant's own page knows the code in the URL.
+  const form = express.urlencoded({ extended: false, limit: FORM_LIMIT });
+  router.post("/p/:code/:app/:page/:index", form, async (request, response) => {
+    const found = await participants.find(request.params.code);
+    if (found === undefined) return unknown(response);
+    const pageIndex = indexOf(request, found);
+    if (pageIndex === undefined) return elsewhere(response, found);
+    const body = readForm(request.body);
+    const answer = await participants.ask(found, (participantId) => ({
+      kind: "submit",
+      participantId,
+      pageIndex,
+      ...body,
+    }));
+    await send(response, answer.found, answer.reply, pageIndex);
+  });
+
+  router.post("/p/:code/:app/:page/:index/seat", async (request, response) => {
+    response.set("Cache-Control", "no-store");
+    if (!isSameOrigin(request)) return void response.status(403).json({ code: "foreign_origin" });
+    try {
+      const found = await participants.find(request.params.code);
+      if (found === undefined) return void response.status(404).json({ code: "unknown_participant" });
+      const pageIndex = indexOf(request, found);
+      const answer = await participants.ask(found, (participantId) => ({ kind: "whereabouts", participantId }));
+      response.json(await seatAnswer(answer.found, answer.reply, pageIndex));
+    } catch (error) {
+      log.warn("no seat", { code: codeOf(error), error });
+      response
+        .status(503)
+        .set("Retry-After", String(RETRY_SECONDS))
+        .json({ code: codeOf(error) });
+    }
+  });
+
+  router.get("/OutOfRangeNotification/:code", async (request, response) => {
+    const found = await participants.find(request.params.code);
+    if (found === undefined) return unknown(response);
+    if (found.actorId !== null) return elsewhere(response, found);
+    pages.calm(response, 200, { title: "No more pages left", text: "You have finished. Thank you for taking part." });
+  });
+
+  return router;
+
+  function unknown(response: Response): void {
+    pages.calm(response, 404, {
+      title: "This link does not lead to anyone",
+      text: "Please check that the whole link was copied, or ask the person who gave it to you. The participant may also have been deleted.",
+    });
+  }
+
+  /** Redirects to where the participant really is. */
+  async function elsewhere(response: Response, found: Found): Promise<void> {
+    const answer = await participants.ask(found, (participantId) => ({ kind: "whereabouts", participantId }));
+    await send(response, answer.found, answer.reply);
+  }
+
+  async function send(response: Response, found: Found, reply: Reply | "finished", pageIndex = 0): Promise<void> {
+    response.set({ "Cache-Control": "no-store", "Referrer-Policy": "no-referrer" });
+    if (reply === "finished") return response.redirect(303, endUrl(found.code));
+    switch (reply.kind) {
+      case "goto":
+      case "at":
+        return response.redirect(303, pageUrl(found, reply.pageIndex));
+      case "page": {
+        setPagePolicy(response, reply.nonce);
+        const html = reply.live === null ? reply.html : await seated(found, { ...reply, live: reply.live }, pageIndex);
+        response.status(reply.status).type("html").send(html);
+        return;
+      }
+      case "refused":
+        return pages.refused(response, reply);
+      case "elsewhere":
+        throw new WalrasError("busy", "The participant is moving to another group.", { retry: true });
+    }
+  }
+
+  /** The page with a seat in it, so that its script needs one handshake and no other request. */
+  async function seated(
+    found: Found,
+    page: { html: string; live: PageLive; seatSlot: string | null },
+    pageIndex: number,
+  ) {
+    let seat: PageLive["seat"] = null;
+    try {
+      if (found.actorId !== null) seat = await game.seat(found.actorId, found.id, pageIndex);
+    } catch (error) {
+      // The page's script asks for one itself.
+      log.warn("no seat with the page", { code: codeOf(error), error });
+    }
+    const parts = page.html.split(page.seatSlot ?? "");
+    if (page.seatSlot === null || parts.length !== 2) {
+      throw new WalrasError("seat_slot", "A live page was rendered without a place for its seat, or with several.");
+    }
+    return parts.join(scriptJson({ ...page.live, seat, seatUrl: seatUrl(found, pageIndex) } satisfies PageLive));
+  }
+
+  async function seatAnswer(
+    found: Found,
+    reply: Reply | "finished",
+    pageIndex: number | undefined,
+  ): Promise<SeatAnswer> {
+    if (reply !== "finished" && reply.kind === "refused") {
+      throw new WalrasError(reply.code, reply.message, { retry: reply.retry });
+    }
+    const isThere = reply !== "finished" && reply.kind === "at" && reply.live && reply.pageIndex === pageIndex;
+    if (!isThere || pageIndex === undefined || found.actorId === null) return { seat: null, reload: true };
+    return { seat: await game.seat(found.actorId, found.id, pageIndex) };
+  }
+}
+
+/** The page that the URL names, if app, page and index agree with the session's sequence. */
+function indexOf(request: Request, found: Found): number | undefined {
+  const { app, page, index } = request.params;
+  if (typeof index !== "string" || !/^[1-9]\d{0,8}$/.test(index)) return undefined;
+  const pinned = found.pages[Number(index) - 1];
+  return pinned?.app === app && pinned?.page === page ? Number(index) : undefined;
+}

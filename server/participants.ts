@@ -1,0 +1,96 @@
+import { WalrasError } from "../client-sdk/errors.ts";
+import type { PinnedPage } from "../entities/app-spec.ts";
+import type { Whereabouts } from "../entities/store.ts";
+import type { Command, Game, Reply } from "../rooms/calls.ts";
+
+/** A participant as a request found them. */
+export interface Found {
+  code: string;
+  id: number;
+  actorId: number | null;
+  /** The session's page sequence. */
+  pages: readonly PinnedPage[];
+}
+
+/** How often a command follows a participant who moves to another group meanwhile. */
+const TRIES = 6;
+
+/** Sessions whose page sequence is kept. */
+const KEPT_SESSIONS = 1000;
+
+/** Finds participants by code and carries commands to wherever they are. */
+export class Participants {
+  readonly #game: Game;
+  readonly #pages = new Map<number, readonly PinnedPage[]>();
+
+  constructor(game: Game) {
+    this.#game = game;
+  }
+
+  /** undefined: there is no such participant. */
+  async find(code: string): Promise<Found | undefined> {
+    const place = await this.#game.store.read.whereabouts(code);
+    if (place === undefined) return undefined;
+    return {
+      code,
+      id: Number(place.participant.id),
+      actorId: place.actorId,
+      pages: await this.#pagesOf(place),
+    };
+  }
+
+  /**
+   * Sends a command to the participant's actor, again to another one if they have moved on.
+   *
+   * @returns `finished` if they are past their last page
+   */
+  async ask(
+    found: Found,
+    command: (participantId: number) => Command,
+  ): Promise<{ found: Found; reply: Reply | "finished" }> {
+    let now: Found | undefined = found;
+    for (let attempt = 0; now !== undefined && attempt < TRIES; attempt++) {
+      if (attempt > 0) {
+        // The group that they left commits before the next one has them.
+        await new Promise((done) => setTimeout(done, 10 * 2 ** attempt));
+        now = await this.find(found.code);
+        if (now === undefined) break;
+      }
+      if (now.actorId === null) return { found: now, reply: "finished" };
+      const reply = await this.#game.call(now.actorId, command(now.id));
+      if (reply.kind !== "elsewhere") return { found: now, reply };
+    }
+    throw new WalrasError("busy", "The participant is moving to another group.", { retry: true });
+  }
+
+  async #pagesOf(place: Whereabouts): Promise<readonly PinnedPage[]> {
+    const known = this.#pages.get(place.sessionId);
+    if (known !== undefined) return known;
+    const session = await this.#game.store.read.session({ id: place.sessionId });
+    const pages: readonly PinnedPage[] = JSON.parse(String(session?.pages ?? "[]"));
+    const oldest = this.#pages.keys().next();
+    if (this.#pages.size >= KEPT_SESSIONS && !oldest.done) this.#pages.delete(oldest.value);
+    this.#pages.set(place.sessionId, pages);
+    return pages;
+  }
+}
+
+/** Where the page at this index is; index 0 is the start link, beyond the last page is the end. */
+export function pageUrl(found: Found, index: number): string {
+  const page = found.pages[index - 1];
+  if (page !== undefined) return `/p/${found.code}/${page.app}/${page.page}/${index}`;
+  return index < 1 ? startUrl(found.code) : endUrl(found.code);
+}
+
+/** Where a live page gets a fresh seat. */
+export function seatUrl(found: Found, index: number): string {
+  return `${pageUrl(found, index)}/seat`;
+}
+
+export function startUrl(code: string): string {
+  return `/InitializeParticipant/${code}`;
+}
+
+export function endUrl(code: string): string {
+  return `/OutOfRangeNotification/${code}`;
+}

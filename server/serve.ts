@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import { openStore } from "../entities/open-store.ts";
+import type { Game } from "../rooms/calls.ts";
+import { startGame } from "../rooms/game.ts";
+import type { Log } from "../rooms/log.ts";
+import { loadProject } from "./apps.ts";
+import type { Settings } from "./config.ts";
+import { mountHttp } from "./http.ts";
+import { makeAssets } from "./static.ts";
+import { Templates } from "./templates.ts";
+
+/** The folder of the project that this server belongs to. */
+export const PROJECT_ROOT = join(import.meta.dirname, "..");
+
+/**
+ * Starts the whole server for a project.
+ *
+ * @param root the folder with apps/ and walras.config.ts
+ * @throws AuthorError or WalrasError with what is wrong and how to mend it
+ */
+export async function serve(root: string, settings: Settings, log: Log): Promise<Game> {
+  const { apps, config } = await loadProject(root);
+  const development = !settings.production;
+  const assets = await makeAssets({ root, apps, liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts") });
+  const { stylesheet, liveScript } = assets;
+  const templates = new Templates({ root, development, apps, stylesheet, liveScript });
+  templates.check();
+  const store = await openStore({
+    databaseUrl: settings.databaseUrl,
+    file: settings.sqliteFile,
+    synchronous: settings.synchronous,
+    apps: [...apps.values()],
+  });
+  try {
+    return await startGame({
+      apps,
+      config,
+      store,
+      log,
+      renderer: templates,
+      host: settings.host,
+      port: settings.port,
+      publicAddress: settings.publicAddress,
+      allowedOrigins: settings.allowedOrigins,
+      limits: { messageBytes: settings.messageLimit, rate: settings.rate, burst: settings.burst },
+      express: (app, game) =>
+        mountHttp(app, game, {
+          root,
+          sessionConfigs: config.sessionConfigs,
+          templates,
+          assets,
+          adminPassword: settings.adminPassword,
+          development,
+          log,
+        }),
+    });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

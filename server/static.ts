@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import express, { type Router } from "express";
+import type { AppSpec } from "../entities/app-spec.ts";
+
+/** One of our own files, kept in memory under a name that changes with its content. */
+interface Asset {
+  url: string;
+  type: string;
+  content: Buffer;
+  gzipped: Buffer;
+}
+
+/** What every page loads. */
+export interface Assets {
+  stylesheet: string;
+  liveScript: string;
+  /** Gzipped size of the live script in bytes. */
+  liveScriptSize: number;
+  router: Router;
+}
+
+export interface AssetsOptions {
+  root: string;
+  apps: ReadonlyMap<string, AppSpec>;
+  /** The page script's source, bundled at start. */
+  liveScriptSource: string;
+}
+
+/**
+ * Serves `/static`: our own files under `walras/`, each app's `static/` folder under its name, and the
+ * project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
+ */
+export async function makeAssets(options: AssetsOptions): Promise<Assets> {
+  const [script, css, icon] = await Promise.all([
+    bundle(options.liveScriptSource),
+    readFile(join(import.meta.dirname, "views/walras.css")),
+    readFile(join(import.meta.dirname, "views/favicon.svg")),
+  ]);
+  const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
+  const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
+  const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
+  const router = express.Router();
+  for (const own of [stylesheet, liveScript, favicon]) {
+    router.get(own.url, (request, response) => {
+      const lasts = own === favicon ? "max-age=86400" : "max-age=31536000, immutable";
+      response.set({ "Content-Type": own.type, "Cache-Control": `public, ${lasts}`, Vary: "Accept-Encoding" });
+      if (request.acceptsEncodings("gzip")) response.set("Content-Encoding", "gzip").send(own.gzipped);
+      else response.send(own.content);
+    });
+  }
+  const folder = (path: string) => express.static(path, { index: false, redirect: false, dotfiles: "ignore" });
+  for (const app of options.apps.keys())
+    router.use(`/static/${app}`, folder(join(options.root, "apps", app, "static")));
+  router.use("/static", folder(join(options.root, "_static")));
+  return {
+    stylesheet: stylesheet.url,
+    liveScript: liveScript.url,
+    liveScriptSize: liveScript.gzipped.length,
+    router,
+  };
+}
+
+function asset(name: string, ending: string, type: string, content: Buffer): Asset {
+  const hash = createHash("sha256").update(content).digest("base64url").slice(0, 10);
+  return { url: `/static/walras/${name}-${hash}.${ending}`, type, content, gzipped: gzipSync(content, { level: 9 }) };
+}
+
+async function bundle(entry: string): Promise<Buffer> {
+  const result = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2020",
+    legalComments: "none",
+    write: false,
+    logLevel: "silent",
+  });
+  return Buffer.from(result.outputFiles[0]?.contents ?? []);
+}

@@ -1,0 +1,171 @@
+import { HtmlContext, type Place } from "./html-context.ts";
+
+/** Tags that are written the same in oTree and nunjucks, only in other brackets. */
+const SAME_TAGS = new Set("if elif else endif for endfor block extends include set endset with endwith".split(" "));
+
+/** A value passes this filter (see template-filters.ts) on its way to this place. */
+const FILTERS: Readonly<Record<Place, string>> = {
+  html: "",
+  unquoted: "|in_unquoted",
+  script: "|in_script",
+  handler: "|in_handler",
+  "unquoted handler": "|in_handler|in_unquoted",
+};
+
+const NONCE = 'nonce="{{ walras_nonce }}"';
+
+/** A mistake in a template that shows before it is compiled. `line` counts from 1. */
+export class TemplateSyntaxError extends Error {
+  readonly line: number;
+  constructor(message: string, line: number) {
+    super(message);
+    this.line = line;
+  }
+}
+
+/**
+ * oTree's tag spellings in the words of nunjucks, line by line the same, with each value escaped for the
+ * place where it stands and the CSP nonce on script tags.
+ *
+ * @param folder of the template (`auction`), for include_sibling
+ * @param base what a page template without `extends` extends; undefined for what is not a page
+ * @throws TemplateSyntaxError
+ */
+export function translateTemplate(source: string, folder: string, base: string | undefined): string {
+  const html = new HtmlContext();
+  let out = "";
+  let at = 0;
+  let isExtended = false;
+  let hasContent = false;
+  while (at < source.length) {
+    const tag = findTag(source, at);
+    out += html.read(source.slice(at, tag?.start), NONCE);
+    if (tag === undefined) break;
+    at = tag.end;
+    const word = /^[a-z_]\w*/i.exec(tag.body)?.[0] ?? "";
+    if (word === "comment" || word === "raw") {
+      const end = findEnd(source, at, `end${word}`) ?? fail(source, tag.start, `{{ ${word} }} is never closed`);
+      out +=
+        word === "raw"
+          ? `{% raw %}${html.read(source.slice(at, end.start), "")}{% endraw %}`
+          : lines(source.slice(at, end.end));
+      at = end.end;
+      continue;
+    }
+    if (word === "extends") isExtended = true;
+    if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
+    const written = tag.open === "{#" ? "" : translateTag(tag, word, folder, html.place);
+    out += written + lines(source.slice(tag.start, tag.end)).slice(lines(written).length);
+  }
+  if (base === undefined || isExtended) return out;
+  if (!hasContent) {
+    throw new TemplateSyntaxError(
+      "has no {{ block content }} … {{ endblock }}, so that nothing of it would be seen. Put the page's HTML into one",
+      1,
+    );
+  }
+  return `{% extends ${JSON.stringify(base)} %}${out}`;
+}
+
+interface SourceTag {
+  open: "{{" | "{%" | "{#";
+  start: number;
+  end: number;
+  body: string;
+  /** Dashes that eat the blanks around the tag. */
+  left: string;
+  right: string;
+}
+
+const CLOSERS = { "{{": "}}", "{%": "%}", "{#": "#}" } as const;
+
+/** The next tag at or after `from`. Brackets in quotes do not close it. */
+function findTag(source: string, from: number): SourceTag | undefined {
+  const found = /\{[{%#]/g;
+  found.lastIndex = from;
+  const match = found.exec(source);
+  if (match === null) return undefined;
+  const open = match[0] as SourceTag["open"];
+  const close = CLOSERS[open];
+  let quote = "";
+  for (let i = match.index + 2; i < source.length; i++) {
+    const char = source[i] ?? "";
+    if (quote === "" && source.startsWith(close, i)) {
+      const inside = source.slice(match.index + 2, i);
+      const left = inside.startsWith("-") ? "-" : "";
+      const right = inside.length > 1 && inside.endsWith("-") ? "-" : "";
+      const body = inside.slice(left.length, inside.length - right.length).trim();
+      return { open, start: match.index, end: i + 2, body, left, right };
+    }
+    if (open === "{#") continue;
+    if (quote !== "") {
+      if (char === "\\") i++;
+      else if (char === quote || char === "\n") quote = "";
+    } else if (char === '"' || char === "'") quote = char;
+  }
+  return fail(source, match.index, `${open} is never closed by ${close}`);
+}
+
+function findEnd(source: string, from: number, word: string): { start: number; end: number } | undefined {
+  const match = new RegExp(`\\{(\\{|%)-?\\s*${word}\\s*-?[}%]\\}`).exec(source.slice(from));
+  return match === null ? undefined : { start: from + match.index, end: from + match.index + match[0].length };
+}
+
+function translateTag(tag: SourceTag, word: string, folder: string, place: Place): string {
+  const { body, left, right } = tag;
+  const rest = body.slice(word.length).trim();
+  const block = (text: string): string => `{%${left} ${text} ${right}%}`;
+  const value = (text: string): string => `{{${left} ${text} ${right}}}`;
+  switch (word) {
+    case "load":
+      return "";
+    case "include_sibling":
+      return block(`include ${JSON.stringify(`${folder}/`)} + ${translateExpression(rest)}`);
+    case "static":
+      if (!rest.startsWith("(")) return value(`static(${translateExpression(rest)})${FILTERS[place]}`);
+      break;
+    case "empty":
+      if (rest === "") return block("else");
+      break;
+    case "endblock":
+      return block("endblock");
+    default:
+      if (SAME_TAGS.has(word)) return block(`${word} ${translateExpression(rest)}`.trim());
+  }
+  if (tag.open === "{%") return block(translateExpression(body));
+  const expression = translateExpression(body);
+  return value(FILTERS[place] === "" ? expression : `(${expression})${FILTERS[place]}`);
+}
+
+/** oTree's and Django's words for loops, as nunjucks has them. */
+const LOOP_WORDS: Readonly<Record<string, string>> = {
+  "loop.count": "loop.index",
+  "loop.index": "loop.index0",
+  "loop.is_first": "loop.first",
+  "loop.is_last": "loop.last",
+  "forloop.counter": "loop.index",
+  "forloop.counter0": "loop.index0",
+  "forloop.first": "loop.first",
+  "forloop.last": "loop.last",
+};
+
+const STRING = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/.source;
+const REWRITTEN = new RegExp(`(${STRING})|\\|\\s*(\\w+)\\s*:\\s*(${STRING}|[\\w.]+)|\\b((?:for)?loop\\.\\w+)`, "g");
+
+/** `x|default:"y"` → `x|default("y")`, and the words of loops. */
+function translateExpression(expression: string): string {
+  return expression.replace(REWRITTEN, (all, text?: string, filter?: string, argument?: string, loop?: string) => {
+    if (text !== undefined) return all;
+    if (filter !== undefined) return `|${filter}(${argument})`;
+    return loop === undefined ? all : (LOOP_WORDS[loop] ?? all);
+  });
+}
+
+/** The line breaks of a text and nothing else of it. */
+function lines(text: string): string {
+  return text.replace(/[^\n]/g, "");
+}
+
+function fail(source: string, at: number, message: string): never {
+  throw new TemplateSyntaxError(message, source.slice(0, at).split("\n").length);
+}

@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import nunjucks from "nunjucks";
+import type { AppSpec } from "../entities/app-spec.ts";
+import type { PageContext, Rendered, Renderer } from "../rooms/calls.ts";
+import { type EngineOptions, TemplateEngine } from "./template-engine.ts";
+import { scriptJson } from "./template-filters.ts";
+
+export interface TemplatesOptions extends EngineOptions {
+  apps: ReadonlyMap<string, AppSpec>;
+  /** URLs of what every page loads. */
+  stylesheet: string;
+  liveScript: string;
+}
+
+const NEXT_BUTTON = new nunjucks.runtime.SafeString(
+  '<p class="otree-btn-next-row"><button class="otree-btn-next btn btn-primary">Next</button></p>',
+);
+
+/** All HTML that the server writes: participants' pages and its own. */
+export class Templates implements Renderer {
+  readonly #engine: TemplateEngine;
+  readonly #options: TemplatesOptions;
+
+  constructor(options: TemplatesOptions) {
+    this.#options = options;
+    this.#engine = new TemplateEngine(options);
+    for (const name of this.#pages()) this.#engine.addPage(name);
+  }
+
+  #pages(): string[] {
+    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page) => templateOf(app, page.name)));
+  }
+
+  /** Compiles the template of every page, so that what is missing or wrong shows at start. @throws AuthorError */
+  check(): void {
+    for (const name of this.#pages()) this.#engine.check(name);
+  }
+
+  /** One page for one participant. */
+  render(context: PageContext): Rendered {
+    const nonce = randomBytes(16).toString("base64url");
+    const html = this.#engine.render(templateOf(context.app, context.page.name), {
+      ...context.variables,
+      next_button: NEXT_BUTTON,
+      walras_nonce: nonce,
+      walras_title: context.app.title,
+      walras_stylesheet: this.#options.stylesheet,
+      walras_live_script: context.live === null ? "" : this.#options.liveScript,
+      walras_seat_slot: context.seatSlot ?? "",
+      walras_js_vars: context.jsVars === undefined ? "" : scriptJson(context.jsVars),
+      walras_error: context.error ?? "",
+      walras_currency: context.currency,
+    });
+    return { html, nonce };
+  }
+
+  /** One of the server's own pages: `name` is a file in server/views. These hold no scripts. */
+  view(name: string, variables: Readonly<Record<string, unknown>>): string {
+    return this.#engine.render(`walras/${name}`, { walras_stylesheet: this.#options.stylesheet, ...variables });
+  }
+}
+
+function templateOf(app: AppSpec, page: string): string {
+  return `${app.name}/${page}.html`;
+}

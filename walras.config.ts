@@ -1,0 +1,27 @@
+import { defineConfig } from "walras";
+
+export default defineConfig({
+  sessionConfigs: [
+    {
+      name: "auction",
+      displayName: "Open auction",
+      doc: "Four bidders, one item. Every bid shows on all screens at once; whoever bid the most gets the item.",
+      appSequence: ["auction"],
+      numDemoParticipants: 4,
+    },
+    {
+      name: "tictactoe",
+      displayName: "Tic-tac-toe",
+      doc: "Two players take turns on one board. The server keeps the board and checks every move.",
+      appSequence: ["tictactoe"],
+      numDemoParticipants: 2,
+    },
+    {
+      name: "ten_messages",
+      displayName: "Ten messages",
+      doc: "Two players write to each other; after ten messages, everybody moves on together.",
+      appSequence: ["ten_messages"],
+      numDemoParticipants: 2,
+    },
+  ],
+});
