@@ -211,6 +211,8 @@ export class Actor implements CommitOwner {
       config: deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>),
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
+    // Also who is not connected at the moment: what is addressed to them now they get when they are back.
+    for (const participant of rows.participants) await this.#take(participant);
     this.#seq = rows.seq;
     this.#gate = new Gate(
       {
@@ -292,11 +294,15 @@ export class Actor implements CommitOwner {
   }
 
   async #adopt(participantId: number): Promise<void> {
-    const { read } = this.world.store;
-    const participant = await read.participant(participantId);
-    if (participant === undefined || !this.owns(participant.pageIndex as number)) return;
+    const participant = await this.world.store.read.participant(participantId);
+    if (participant !== undefined) await this.#take(participant);
+  }
+
+  async #take(participant: Values): Promise<void> {
+    if (!this.owns(participant.pageIndex as number)) return;
     const round = this.memory.roundNumber;
-    const earlier: Values[] = round > 1 ? await read.earlierPlayers(participantId, this.app, round) : [];
+    const { read } = this.world.store;
+    const earlier = round > 1 ? await read.earlierPlayers(participant.id as number, this.app, round) : [];
     this.memory.adopt(participant, earlier);
   }
 
