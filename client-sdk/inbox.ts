@@ -19,7 +19,8 @@ export interface InboxOptions {
 export class Inbox {
   private readonly options: InboxOptions;
   private waiting: unknown[] = [];
-  private cancelLook: (() => void) | null = null;
+  private draining = false;
+  private looking = false;
 
   constructor(options: InboxOptions) {
     this.options = options;
@@ -38,6 +39,9 @@ export class Inbox {
 
   /** Hands over what is waiting, if liveRecv exists by now. Call it whenever a script may have defined it. */
   drain(): void {
+    // A liveRecv that leads here again must not hand over the next message before it has ended.
+    if (this.draining) return;
+    this.draining = true;
     while (this.waiting.length > 0) {
       // Looked up each time: a page may replace its liveRecv.
       const receive = this.options.find();
@@ -49,9 +53,11 @@ export class Inbox {
         this.options.report("liveRecv threw an error on this message:", { data, error });
       }
     }
-    if (this.waiting.length > 0) {
-      this.cancelLook ??= this.options.env.after(LOOK_AGAIN_MS, () => {
-        this.cancelLook = null;
+    this.draining = false;
+    if (this.waiting.length > 0 && !this.looking) {
+      this.looking = true;
+      this.options.env.after(LOOK_AGAIN_MS, () => {
+        this.looking = false;
         this.drain();
       });
     }
