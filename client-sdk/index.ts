@@ -6,7 +6,15 @@ export { type HeadlessOptions, type HeadlessPage, HeadlessParticipant, type Rece
 export { type Json, toJson } from "./json.ts";
 export { Link, type LinkOptions, type LinkStatus, linkDefaults } from "./link.ts";
 export { LiveClient, type LiveClientOptions, type LiveStatus, storagePrefix } from "./live-client.ts";
-export { MemoryStorage, OUTBOX_LIMIT, Outbox, type OutboxOptions, type OutboxStorage, type Settled } from "./outbox.ts";
+export {
+  MemoryStorage,
+  OUTBOX_LIMIT,
+  OUTBOX_MESSAGES,
+  Outbox,
+  type OutboxOptions,
+  type OutboxStorage,
+  type Settled,
+} from "./outbox.ts";
 export * from "./protocol.ts";
 export {
   byteLength,

@@ -32,6 +32,9 @@ export interface OutboxOptions {
 /** Bytes of unanswered messages that an outbox takes, unless told otherwise. */
 export const OUTBOX_LIMIT = 1024 * 1024;
 
+/** Most unanswered messages, however small: servers take no more with a form. */
+export const OUTBOX_MESSAGES = 10_000;
+
 /** Bursts after a refusal start with one message and double, with this pause in milliseconds between them. */
 const BURST_PAUSE_MS = 200;
 
@@ -102,10 +105,10 @@ export class Outbox {
     const n = this.lastNumber + 1;
     const text = `{"k":"send","c":${JSON.stringify(clientId)},"n":${n},"p":${JSON.stringify(page)},"d":${payload}}`;
     const bytes = byteLength(text);
-    if (this.bytes + bytes > this.limit) {
+    if (this.bytes + bytes > this.limit || this.size >= OUTBOX_MESSAGES) {
       throw new WalrasError(
         "outbox_full",
-        `liveSend: ${this.size} messages wait for the server, and this one would take them beyond ${this.limit} bytes. ` +
+        `liveSend: ${this.size} messages wait for the server, and this one would be more than the ${this.limit} bytes or ${OUTBOX_MESSAGES} messages that are kept. ` +
           "Send fewer or smaller messages, or wait for the promise of an earlier one.",
         { retry: true },
       );

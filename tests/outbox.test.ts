@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { WalrasError } from "../client-sdk/errors.ts";
-import { MemoryStorage, Outbox, type OutboxOptions } from "../client-sdk/outbox.ts";
+import { MemoryStorage, OUTBOX_MESSAGES, Outbox, type OutboxOptions } from "../client-sdk/outbox.ts";
 import type { Send } from "../client-sdk/protocol.ts";
 import { seeded } from "./helpers/fake-room.ts";
 
@@ -139,6 +139,12 @@ test("beyond its limit in bytes the outbox refuses at once and uses up no number
   outbox.answer({ c: "A", n: 2 }, 0);
   ignore(outbox.add("3"));
   expect(numbers(outbox.take(0))).toEqual(["A1", "A3"]);
+});
+
+test("however small, no more messages are kept than a form may carry", () => {
+  const outbox = makeOutbox();
+  for (let i = 0; i < OUTBOX_MESSAGES; i++) ignore(outbox.add("1"));
+  expect(() => outbox.add("1")).toThrow("10000 messages wait");
 });
 
 test("a storage that is blocked or full is survived in memory, and leaves no hole for the next page", () => {
