@@ -5,18 +5,19 @@ import { openStore } from "../entities/open-store.ts";
 import { resetDatabase } from "../entities/reset-database.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { loadProject } from "./apps.ts";
-import { readSettings, type Settings } from "./config.ts";
+import { readSettings } from "./config.ts";
 import { PROJECT_ROOT } from "./serve.ts";
 
 interface Command {
   about: string;
-  run(args: readonly string[], settings: Settings): Promise<void>;
+  run(args: readonly string[]): Promise<void>;
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   resetdb: {
     about: "delete all data and tables; --yes does not ask",
-    async run(args, settings) {
+    async run(args) {
+      const settings = readSettings(process.env);
       const what = settings.databaseUrl === undefined ? settings.sqliteFile : "the database of DATABASE_URL";
       if (!args.includes("--yes") && !(await confirm(`Delete all sessions and data in ${what}? [y/N] `))) {
         console.log("Nothing was deleted.");
@@ -29,7 +30,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   sessions: {
     about: "list the sessions, newest first; the server must not be running on SQLite",
-    async run(_args, settings) {
+    async run() {
+      const settings = readSettings(process.env);
       const { apps } = await loadProject(PROJECT_ROOT);
       const store = await openStore({
         databaseUrl: settings.databaseUrl,
@@ -75,7 +77,7 @@ try {
     const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
     throw new WalrasError("unknown_command", `There is no command ${name}.${hint} See npm run walras -- help.`);
   }
-  await command.run(args, readSettings(process.env));
+  await command.run(args);
 } catch (error) {
   console.error(error instanceof WalrasError ? messageOf(error) : error);
   process.exitCode = 1;

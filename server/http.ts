@@ -1,4 +1,4 @@
-import type { Express } from "express";
+import type { Application } from "express";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import { Access } from "./access.ts";
@@ -20,7 +20,7 @@ export interface HttpOptions {
 }
 
 /** Everything that the server answers over HTTP. */
-export function mountHttp(app: Express, game: Game, options: HttpOptions): void {
+export function mountHttp(app: Application, game: Game, options: HttpOptions): void {
   const { templates, log, assets, sessionConfigs } = options;
   const pages = new ErrorPages(templates, options);
   app.disable("x-powered-by");

@@ -21,7 +21,7 @@ app.page("Bidding", {
     const { group } = player;
     if (typeof data === "number") {
       // A player bids. What is not more than the highest bid came too late.
-      if (data <= group.highestBid) return;
+      if (!Number.isInteger(data) || data <= group.highestBid) return;
       group.highestBid = data;
       group.highestBidder = player.idInGroup;
       Bid.create({ player, amount: data });
