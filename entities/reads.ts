@@ -1,0 +1,207 @@
+import { WalrasError } from "../client-sdk/errors.ts";
+import type { AppSpec, PinnedPage } from "./app-spec.ts";
+import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
+import type { GroupRows, JournalEntry, Reads } from "./store.ts";
+import { ActorTable, JournalTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
+import type { Value, Values } from "./tables.ts";
+
+/** One select. Its parameters stand in the text as $1, $2, ... in this order, each once. */
+export interface Query {
+  readonly text: string;
+  readonly values: readonly (Value | readonly number[])[];
+}
+
+/** A read-only side of a database. Rows have the shape that the text gives them. */
+export interface ReadSide {
+  readonly dialect: Dialect;
+  all<Row>(query: Query): Promise<Row[]>;
+  /** Several selects that see the same moment. */
+  snapshot(queries: readonly Query[]): Promise<Values[][]>;
+}
+
+// Participants' codes have 26 characters, sessions' 8. Whatever cannot be a code is not looked up.
+const CODE = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** All reads of a store, the same for both databases. */
+export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSpec[]): Reads {
+  const session = sql.get(SessionTable);
+  const participant = sql.get(ParticipantTable);
+  const actor = sql.get(ActorTable);
+  const journal = sql.get(JournalTable);
+  const text = {
+    participantByCode: select(participant, "code"),
+    participantById: select(participant, "id"),
+    participants: `${select(participant, "sessionId")} order by ${participant.at("idInSession")}`,
+    sessionByCode: select(session, "code"),
+    sessionById: select(session, "id"),
+    sessions: `${select(session)} order by ${session.at("id")} desc limit $1`,
+    actor: select(actor, "id"),
+    message: select(journal, "participantId", "clientId", "n"),
+    lastNumber: `select coalesce(max(${journal.at("n")}), 0) as "n" from ${journal.path}
+      where ${journal.at("participantId")} = $1 and ${journal.at("clientId")} = $2`,
+    // For each actor a look at the end of its index, however long its journal is.
+    newestSeqs: `select v.id as "id", coalesce((select max(${journal.at("seq")}) from ${journal.path}
+      where ${journal.at("actorId")} = v.id), 0) as "seq"
+      from ${side.dialect === "postgres" ? "unnest($1::bigint[]) v(id)" : "(select value as id from json_each($1)) v"}`,
+    output: (page: boolean) => `select ${journal.list()} from ${journal.path}
+      where ${journal.at("actorId")} = $1 and ${journal.at("seq")} > $2 and ${journal.at("output")} is not null
+      ${page ? `and ${journal.at("page")} = $3` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
+  };
+  const byName = new Map(apps.map((app) => [app.name, app]));
+  const groupLoads = new Map(apps.map((app) => [app, groupLoad(sql, app)]));
+  // The pages of a session are pinned at its creation and never change.
+  const pinned = new Map<number, readonly PinnedPage[]>();
+
+  async function find(table: SqlTable, query: string, ...values: Value[]): Promise<Values[]> {
+    return (await side.all<Values>({ text: query, values })).map((row) => table.decode(row));
+  }
+
+  async function pagesOf(sessionId: number): Promise<readonly PinnedPage[]> {
+    let pages = pinned.get(sessionId);
+    if (pages === undefined) {
+      const [row] = await find(session, text.sessionById, sessionId);
+      if (row === undefined) throw rowGone("session", sessionId);
+      pages = JSON.parse(String(row.pages)) as PinnedPage[];
+      // Sessions come and go; those in use come back at once.
+      if (pinned.size >= 1_000) pinned.clear();
+      pinned.set(sessionId, pages);
+    }
+    return pages;
+  }
+
+  /** The group of a participant in the app and round of a page. */
+  async function groupOf(participantId: number, page: PinnedPage): Promise<number> {
+    const app = byName.get(page.app);
+    if (app === undefined) {
+      throw new WalrasError(
+        "unknown_app",
+        `A participant is in the app "${page.app}", which is not loaded. Put apps/${page.app} back and start again.`,
+      );
+    }
+    const player = sql.get(app.player.table);
+    const [row] = await find(player, select(player, "participantId", "roundNumber"), participantId, page.round);
+    if (row === undefined) throw rowGone(app.player.table.name, participantId);
+    return Number(row.groupId);
+  }
+
+  return {
+    async whereabouts(code) {
+      if (!CODE.test(code)) return undefined;
+      const [found] = await find(participant, text.participantByCode, code);
+      if (found === undefined) return undefined;
+      const sessionId = Number(found.sessionId);
+      const page = (await pagesOf(sessionId))[Math.max(Number(found.pageIndex), 1) - 1];
+      const actorId = page === undefined ? null : await groupOf(Number(found.id), page);
+      return { participant: found, sessionId, actorId };
+    },
+
+    async group(actorId, app) {
+      const load = groupLoads.get(app);
+      if (load === undefined) throw new WalrasError("unknown_app", `App ${app.name} is not one of this store's.`);
+      return load.toRows(actorId, await side.snapshot(load.texts.map((query) => ({ text: query, values: [actorId] }))));
+    },
+
+    async actor(actorId) {
+      const [row] = await find(actor, text.actor, actorId);
+      if (row === undefined) return undefined;
+      return { id: actorId, app: String(row.app), round: Number(row.roundNumber), sessionId: Number(row.sessionId) };
+    },
+
+    async participant(id) {
+      return (await find(participant, text.participantById, id))[0];
+    },
+
+    async session(by) {
+      if ("id" in by) return (await find(session, text.sessionById, by.id))[0];
+      return CODE.test(by.code) ? (await find(session, text.sessionByCode, by.code))[0] : undefined;
+    },
+
+    sessions: (limit) => find(session, text.sessions, limit),
+
+    participants: (sessionId) => find(participant, text.participants, sessionId),
+
+    async earlierPlayers(participantId, app, round) {
+      const player = sql.get(app.player.table);
+      const query = `${select(player, "participantId")} and ${player.at("roundNumber")} < $2`;
+      return find(player, `${query} order by ${player.at("roundNumber")}`, participantId, round);
+    },
+
+    async newestSeqs(actorIds) {
+      const rows = await side.all<{ id: number; seq: number }>({ text: text.newestSeqs, values: [actorIds] });
+      return new Map(rows.map(({ id, seq }) => [id, seq]));
+    },
+
+    journal(actorId, after, limit, page) {
+      const values = page === undefined ? [actorId, after, limit] : [actorId, after, page, limit];
+      return side.all<JournalEntry>({ text: text.output(page !== undefined), values });
+    },
+
+    async message(participantId, clientId, n) {
+      return (await side.all<JournalEntry>({ text: text.message, values: [participantId, clientId, n] }))[0];
+    },
+
+    async lastNumber(participantId, clientId) {
+      const rows = await side.all<{ n: number }>({ text: text.lastNumber, values: [participantId, clientId] });
+      return rows[0]?.n ?? 0;
+    },
+
+    rows(table, where = {}) {
+      const found = sql.get(table);
+      const names = Object.keys(where);
+      const order = table.key.map((name) => found.at(name)).join(", ");
+      const values = names.map((name) => found.column(name).encode(where[name]));
+      return find(found, `${select(found, ...names)} order by ${order}`, ...values);
+    },
+  };
+}
+
+/** `select … from t where a = $1 and b = $2` */
+function select(table: SqlTable, ...names: string[]): string {
+  const conditions = names.map((name, i) => `${table.at(name)} = $${i + 1}`).join(" and ");
+  return `select ${table.list()} from ${table.path}${conditions === "" ? "" : ` where ${conditions}`}`;
+}
+
+/** The selects that load a group of an app, all by actorId ($1), and what becomes of their answers. */
+function groupLoad(sql: SqlTables, app: AppSpec) {
+  const journal = sql.get(JournalTable);
+  const session = sql.get(SessionTable);
+  const subsession = sql.get(SubsessionTable);
+  const participant = sql.get(ParticipantTable);
+  const group = sql.get(app.group.table);
+  const player = sql.get(app.player.table);
+  const extras = Object.values(app.extras).map((extra) => sql.get(extra.table));
+  const ofGroup = (name: string) => `(select ${group.at(name)} from ${group.path} where ${group.at("id")} = $1)`;
+  const texts = [
+    `select coalesce(max(${journal.at("seq")}), 0) as "seq" from ${journal.path} where ${journal.at("actorId")} = $1`,
+    select(group, "id"),
+    `${select(player, "groupId")} order by ${player.at("idInGroup")}`,
+    `select ${participant.list("p")} from ${player.path} pl
+      join ${participant.path} p on p.${participant.at("id")} = pl.${player.at("participantId")}
+      where pl.${player.at("groupId")} = $1 order by pl.${player.at("idInGroup")}`,
+    `select ${session.list()} from ${session.path} where ${session.at("id")} = ${ofGroup("sessionId")}`,
+    `select ${subsession.list()} from ${subsession.path} where ${subsession.at("id")} = ${ofGroup("subsessionId")}`,
+    ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
+  ];
+  function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
+    const rows = (i: number, table: SqlTable) => (answers[i] ?? []).map((row) => table.decode(row));
+    const one = (i: number, table: SqlTable) => {
+      const [row] = rows(i, table);
+      if (row === undefined) throw rowGone(`${table.table.name} (of a group of ${app.name})`, actorId);
+      return row;
+    };
+    return {
+      seq: Number(answers[0]?.[0]?.seq),
+      group: one(1, group),
+      players: rows(2, player),
+      participants: rows(3, participant),
+      session: one(4, session),
+      subsession: one(5, subsession),
+      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(6 + i, extra)])),
+    };
+  }
+  return { texts, toRows };
+}
+
+function rowGone(table: string, id: number): WalrasError {
+  return new WalrasError("row_missing", `The database has no row for ${id} in ${table}. Was it edited by hand?`);
+}
