@@ -21,8 +21,12 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-/** Starts a PostgreSQL from the npm package on a free port, with its files in a temporary directory. */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * Starts a PostgreSQL from the npm package on a free port, with its files in a temporary directory.
+ *
+ * @param durable commits reach the disk, as they would in use; for measuring
+ */
+export async function startPostgres({ durable = false } = {}): Promise<TestPostgres> {
   const root = process.getuid?.() === 0;
   const directory = mkdtempSync(join(root ? enterableTemporary() : tmpdir(), "walras-postgres-"));
   // As root the server runs as the user postgres, who must be able to reach its files.
@@ -40,7 +44,8 @@ export async function startPostgres(): Promise<TestPostgres> {
     initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
     postgresFlags: [
       // Tests end processes, not machines: what is written need not reach the disk.
-      ...["fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=60", "shared_buffers=16MB"],
+      ...(durable ? [] : ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB"]),
+      "max_connections=60",
       ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "deadlock_timeout=100ms"],
     ].flatMap((setting) => ["-c", setting]),
     onLog: (message) => log.push(String(message)),

@@ -1,0 +1,181 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startPostgres } from "../tests/helpers/postgres.ts";
+import { type Figures, GROUP_SIZE, measure } from "./measure.ts";
+import { ROWS, type Row } from "./rows.ts";
+import { BUSY_LIMIT, median, type Result, table } from "./table.ts";
+
+const HELP = `Measures Walras beside what it stands on. One run, one table.
+
+  npm run bench -- [options]
+
+  --groups 10,100,1000   groups of ${GROUP_SIZE}, one table for each number   (50)
+  --rows NAME,NAME       only these rows                             (all)
+  --repeat N             rounds; the rows take turns within each     (3)
+  --rate N               messages a second in open loop, over all    (1000)
+  --seconds N            length of each measured window              (2)
+  --warm N               seconds of load before the first of them    (1.5)
+  --generators N         processes that make the load                (1)
+  --json FILE            all figures of all runs
+  --profile DIRECTORY    a .cpuprofile per row, of the server at saturation; costs speed
+
+Rows:
+${ROWS.map((row) => `  ${row.name.padEnd(24)} ${row.what}`).join("\n")}
+`;
+
+/** Sockets from one address to one port; each takes a local port of the 28,000 that Linux gives out. */
+const MOST_PARTICIPANTS = 25_000;
+
+interface Options {
+  groups: number[];
+  rows: Row[];
+  repeat: number;
+  rate: number;
+  seconds: number;
+  warm: number;
+  generators: number;
+  json: string | undefined;
+  profile: string | undefined;
+}
+
+/** @throws Error that names option, value and cure */
+function readOptions(args: string[]): Options | "help" {
+  const { values } = parseArgs({
+    args,
+    options: {
+      groups: { type: "string", default: "50" },
+      rows: { type: "string", default: ROWS.map((row) => row.name).join(",") },
+      repeat: { type: "string", default: "3" },
+      rate: { type: "string", default: "1000" },
+      seconds: { type: "string", default: "2" },
+      warm: { type: "string", default: "1.5" },
+      generators: { type: "string", default: "1" },
+      json: { type: "string" },
+      profile: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const number = (name: string, text: string, least: number, most: number, whole = true): number => {
+    const value = Number(text);
+    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+    throw new Error(`--${name} is "${text}"; give it a ${whole ? "whole " : ""}number from ${least} to ${most}.`);
+  };
+  const rows = values.rows.split(",").map((name) => {
+    const row = ROWS.find((one) => one.name === name);
+    if (row === undefined) {
+      throw new Error(`--rows names "${name}"; there are ${ROWS.map((one) => one.name).join(", ")}.`);
+    }
+    return row;
+  });
+  const groups = values.groups.split(",").map((text) => number("groups", text, 2, MOST_PARTICIPANTS / GROUP_SIZE));
+  return {
+    groups,
+    rows,
+    repeat: number("repeat", values.repeat, 1, 100),
+    rate: number("rate", values.rate, 1, 1_000_000),
+    seconds: number("seconds", values.seconds, 0.1, 600, false),
+    warm: number("warm", values.warm, 0, 600, false),
+    generators: number("generators", values.generators, 1, Math.min(64, ...groups)),
+    json: values.json,
+    profile: values.profile,
+  };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === "help") {
+    console.log(HELP);
+    return;
+  }
+  const { rows, repeat, json, profile } = options;
+  if (profile !== undefined) mkdirSync(profile, { recursive: true });
+  const needsPostgres = rows.some((row) => row.database === "postgres");
+  const postgres = needsPostgres ? await startPostgres({ durable: true }) : undefined;
+  const results: Result[] = [];
+  let failures = 0;
+  try {
+    for (const groups of options.groups) {
+      const ofGroups = rows.map((row): Result => ({ row: row.name, groups, runs: [], ratios: [] }));
+      results.push(...ofGroups);
+      for (let round = 1; round <= repeat; round++) {
+        const cost = new Map<string, number>();
+        for (const [i, row] of rows.entries()) {
+          const result = ofGroups[i] as Result;
+          progress(`${groups} groups, round ${round} of ${repeat}: ${row.name}`);
+          try {
+            const figures = await measure(row, {
+              ...options,
+              groups,
+              database: async () => (await postgres?.database()) ?? "",
+              profile: profile === undefined ? undefined : join(profile, `${row.name}-${groups}.cpuprofile`),
+            });
+            result.runs.push(figures);
+            cost.set(row.name, figures.cpuMicrosecondsPerMessage);
+          } catch (error) {
+            failures += 1;
+            progress("");
+            console.error(`${row.name}, ${groups} groups: ${error instanceof Error ? error.message : error}`);
+          }
+        }
+        addRatios(ofGroups, cost);
+      }
+    }
+  } finally {
+    await postgres?.stop();
+  }
+  progress("");
+  print(results, options);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report(results, options), null, 2)}\n`);
+  if (failures > 0) process.exitCode = 1;
+}
+
+/** Each row by its floor of the same round, so that a slow minute of the machine is in both. */
+function addRatios(results: readonly Result[], cost: ReadonlyMap<string, number>): void {
+  for (const result of results) {
+    const floor = ROWS.find((row) => row.name === result.row)?.floor;
+    const [own, below] = [cost.get(result.row), floor === undefined ? undefined : cost.get(floor)];
+    if (own !== undefined && below !== undefined) result.ratios.push(own / below);
+  }
+}
+
+function print(results: readonly Result[], { rate, repeat }: Options): void {
+  console.log(table(results.filter((result) => result.runs.length > 0)));
+  console.log(
+    `\nMedians ± half the range of ${repeat} runs. messages/s and CPU at saturation (closed loop); p50 and p99 in open loop\n` +
+      `at ${rate} messages a second, counted from the intended moment. × floor: CPU by that of the bare room that does the\n` +
+      `same without Walras. CPU is the server process's own; a PostgreSQL server's is not in it.`,
+  );
+  const marked = (pick: (run: Figures) => number) =>
+    results.some(({ runs }) => runs.length > 0 && median(runs.map(pick)) > BUSY_LIMIT);
+  if (marked((run) => run.generatorBusy) || marked((run) => run.admittingGeneratorBusy)) {
+    console.log(`* The generator was more than ${BUSY_LIMIT * 100} % busy: the server might have done more.`);
+  }
+  for (const { row, groups, runs } of results) {
+    const refused = runs.reduce((sum, run) => sum + run.refused, 0);
+    const unanswered = runs.reduce((sum, run) => sum + run.unanswered, 0);
+    if (refused + unanswered > 0)
+      console.log(`! ${row}, ${groups} groups: ${refused} refused, ${unanswered} unanswered.`);
+  }
+}
+
+function report(results: readonly Result[], { rate, seconds, warm, repeat, generators }: Options) {
+  return {
+    at: new Date().toISOString(),
+    machine: { cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem(), node: process.version },
+    options: { rate, seconds, warm, repeat, generators, groupSize: GROUP_SIZE },
+    results,
+  };
+}
+
+/** One line that is written over, where somebody looks on. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(2);
+});

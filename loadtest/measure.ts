@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Child } from "./control.ts";
+import type { GeneratorCommands, GeneratorOptions, Sample } from "./generator.ts";
+import { Histogram } from "./histogram.ts";
+import { type Row, serverFile } from "./rows.ts";
+import type { ServerCommands, Usage } from "./servers/usage.ts";
+
+export const GROUP_SIZE = 4;
+
+/** How one row is measured. */
+export interface Work {
+  groups: number;
+  /** Messages a second in open loop. */
+  rate: number;
+  /** Seconds of each of the two measured windows, and before the first of them. */
+  seconds: number;
+  warm: number;
+  /** Processes that make the load. */
+  generators: number;
+  /** Makes an empty database; for rows on PostgreSQL. */
+  database(): Promise<string>;
+  /** Write a .cpuprofile of the window at saturation here. */
+  profile?: string | undefined;
+}
+
+/** The figures of one run of one row. */
+export interface Figures {
+  /** At saturation: everybody sends again when the own message came back. */
+  messagesPerSecond: number;
+  deliveriesPerMessage: number;
+  cpuMicrosecondsPerMessage: number;
+  /** Share of the messages that were delivered, an auction's accepted bids. */
+  acceptedShare: number;
+  /** Shares of one core at saturation. */
+  serverBusy: number;
+  generatorBusy: number;
+  /** Open loop, from the intended moment to the own copy or answer, in milliseconds. */
+  p50: number;
+  p99: number;
+  openMessagesPerSecond: number;
+  openCpuMicrosecondsPerMessage: number;
+  /** Bytes more than before they came, after a collection. */
+  residentPerParticipant: number;
+  heapPerParticipant: number;
+  admittedPerSecond: number;
+  admittingGeneratorBusy: number;
+  refused: number;
+  unanswered: number;
+}
+
+/** One run of one row: fresh processes, admission, a window at saturation, a window in open loop. */
+export async function measure(row: Row, work: Work): Promise<Figures> {
+  const { groups, generators } = work;
+  const directory = mkdtempSync(join(tmpdir(), "walras-bench-"));
+  const children: Child<object>[] = [];
+  const start = async <C extends object>(file: string, args: unknown): Promise<Child<C>> => {
+    const child = await Child.start<C>(file, args);
+    children.push(child);
+    return child;
+  };
+  try {
+    const session = {
+      participants: groups * GROUP_SIZE,
+      sqliteFile: join(directory, "bench.sqlite3"),
+      databaseUrl: row.database === "postgres" ? await work.database() : "",
+    };
+    const server = await start<ServerCommands>(serverFile(row), row.args(session));
+    const { port, codes } = await server.ask("place");
+    const players = await Promise.all(
+      Array.from({ length: generators }, (_, i) => {
+        const [from, to] = [i, i + 1].map((part) => Math.floor((groups * part) / generators)) as [number, number];
+        const options: GeneratorOptions = { way: row.way, port, codes, from, to, groupSize: GROUP_SIZE };
+        return start<GeneratorCommands>(join(import.meta.dirname, "generator.ts"), options);
+      }),
+    );
+    const admission = await admit(server, players);
+    const saturation = await window(server, players, work, (player) => player.ask("startClosed"), work.profile);
+    let unanswered = await halt(players);
+    const open = await window(server, players, { ...work, warm: Math.min(work.warm, 0.5) }, (player) =>
+      player.ask("startOpen", work.rate / generators),
+    );
+    unanswered += await halt(players);
+    return {
+      messagesPerSecond: saturation.rate,
+      deliveriesPerMessage: saturation.deliveries / saturation.messages,
+      cpuMicrosecondsPerMessage: saturation.cpu / saturation.messages,
+      acceptedShare: saturation.accepted / saturation.messages,
+      serverBusy: saturation.serverBusy,
+      generatorBusy: saturation.generatorBusy,
+      p50: open.latencies.quantile(0.5),
+      p99: open.latencies.quantile(0.99),
+      openMessagesPerSecond: open.rate,
+      openCpuMicrosecondsPerMessage: open.cpu / open.messages,
+      ...admission,
+      refused: saturation.refused + open.refused,
+      unanswered,
+    };
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The first group warms the way up and is not counted. */
+async function admit(server: Child<ServerCommands>, players: Child<GeneratorCommands>[]) {
+  const [first] = players;
+  await first?.ask("admit", 1);
+  const before = await server.ask("memory");
+  const admitted = await Promise.all(players.map((player) => player.ask("admit", Number.MAX_SAFE_INTEGER)));
+  const after = await server.ask("memory");
+  const participants = sum(admitted.map((each) => each.participants));
+  return {
+    residentPerParticipant: (after.resident - before.resident) / participants,
+    heapPerParticipant: (after.heap - before.heap) / participants,
+    admittedPerSecond: participants / Math.max(...admitted.map((each) => each.seconds)),
+    admittingGeneratorBusy: Math.max(...admitted.map((each) => each.busy)),
+  };
+}
+
+/** Starts a load, lets it run warm, and gives what happened in the time after that. */
+async function window(
+  server: Child<ServerCommands>,
+  players: Child<GeneratorCommands>[],
+  { warm, seconds }: Work,
+  begin: (player: Child<GeneratorCommands>) => Promise<unknown>,
+  profile?: string,
+) {
+  const look = (): Promise<[Usage, ...Sample[]]> =>
+    Promise.all([server.ask("usage"), ...players.map((player) => player.ask("sample"))]);
+  await Promise.all(players.map(begin));
+  await sleep(warm);
+  if (profile !== undefined) await server.ask("profileStart");
+  const [before] = await look();
+  await sleep(seconds);
+  const [after, ...samples] = await look();
+  if (profile !== undefined) await server.ask("profileStop", profile);
+  const latencies = new Histogram();
+  for (const sample of samples) latencies.merge(sample.latencies);
+  const cpu = after.cpu - before.cpu;
+  const messages = sum(samples.map((sample) => sample.messages));
+  return {
+    latencies,
+    cpu,
+    messages,
+    rate: sum(samples.map((sample) => (sample.messages / sample.time) * 1000)),
+    accepted: sum(samples.map((sample) => sample.accepted)),
+    deliveries: sum(samples.map((sample) => sample.deliveries)),
+    refused: sum(samples.map((sample) => sample.refused)),
+    serverBusy: cpu / 1000 / (after.at - before.at),
+    generatorBusy: Math.max(...samples.map((sample) => sample.busy)),
+  };
+}
+
+async function halt(players: Child<GeneratorCommands>[]): Promise<number> {
+  return sum(await Promise.all(players.map((player) => player.ask("halt"))));
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function sleep(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}

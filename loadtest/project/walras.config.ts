@@ -1,0 +1,5 @@
+import { defineConfig } from "walras";
+
+export default defineConfig({
+  sessionConfigs: [{ name: "echo", appSequence: ["echo"], numDemoParticipants: 4 }],
+});
