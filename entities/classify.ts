@@ -11,11 +11,10 @@ export type Failure = "data" | "io" | "unknown" | "retry";
 const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 const SERIALIZATION_FAILURE = "40001";
 const DEADLOCK = "40P01";
-const READ_ONLY_TRANSACTION = "25006";
 
-// 08 connection, 53 resources (disk full, out of memory, too many connections), 55 locks, 57 operator
+// 08 connection, 25 transaction state (read-only, ended for being idle), 53 resources (disk full, out of memory, too many connections), 55 locks, 57 operator
 // (shutdown, timeouts), 58 system, F0 configuration file, XX internal error or corruption.
-const IO_CLASSES = new Set(["08", "53", "55", "57", "58", "F0", "XX"]);
+const IO_CLASSES = new Set(["08", "25", "53", "55", "57", "58", "F0", "XX"]);
 
 // SQLite's primary result codes that say something about the machine, not about a value. Extended
 // codes begin with them (SQLITE_IOERR_WRITE, SQLITE_BUSY_SNAPSHOT).
@@ -39,7 +38,7 @@ export function classify(error: unknown, stage: Stage): Failure {
   }
   if (SQLSTATE.test(code)) {
     if (code === SERIALIZATION_FAILURE || code === DEADLOCK) return "retry";
-    const io = code === READ_ONLY_TRANSACTION || IO_CLASSES.has(code.slice(0, 2));
+    const io = IO_CLASSES.has(code.slice(0, 2));
     if (stage === "commit") return io ? "unknown" : "data";
     return io || stage === "begin" ? "io" : "data";
   }

@@ -18,6 +18,8 @@ import type { Table, Values } from "./tables.ts";
 const ATTEMPTS = 5;
 /** Rows of one insert in bulk creation. */
 const ROWS_AT_ONCE = 5_000;
+/** Milliseconds between two statements of a transaction after which PostgreSQL takes it back. */
+const IDLE_TIMEOUT = 3_000;
 /** Milliseconds that a lost connection's server process gets to end. */
 const GHOST_TIMEOUT = 5_000;
 
@@ -186,7 +188,7 @@ export class PostgresStore implements Store {
       if (this.#connection === connection) this.#disconnect();
     });
     try {
-      const server = await identify(client);
+      const server = await introduce(client);
       if (this.#ghost !== undefined) await end(client, this.#ghost);
       this.#ghost = server;
       await this.#faults.connected?.((sql) => client.query(sql));
@@ -246,15 +248,18 @@ interface ServerProcess {
   readonly started: string;
 }
 
-/** Who serves this connection. Also makes its commits durable, should the server's default be otherwise. */
-async function identify(client: PoolClient): Promise<ServerProcess> {
+/** Sets a writing connection up and tells who serves it. */
+async function introduce(client: PoolClient): Promise<ServerProcess> {
   const [server] = await Promise.all([
     client.query<ServerProcess>(
       "select pid, extract(epoch from backend_start)::text as started from pg_stat_activity where pid = pg_backend_pid()",
     ),
+    // Durable before seen, whatever the server's default.
     client.query(
       "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'",
     ),
+    // A server of ours that is stopped between BEGIN and COMMIT must not keep others waiting for its rows.
+    client.query(`set idle_in_transaction_session_timeout = ${IDLE_TIMEOUT}`),
   ]);
   const [found] = server.rows;
   if (found === undefined)
