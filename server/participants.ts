@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
 import type { Whereabouts } from "../entities/store.ts";
@@ -20,11 +21,13 @@ const KEPT_SESSIONS = 1000;
 
 /** Finds participants by code and carries commands to wherever they are. */
 export class Participants {
-  readonly #game: Game;
+  readonly #game: Pick<Game, "store" | "call">;
+  readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #pages = new Map<number, readonly PinnedPage[]>();
 
-  constructor(game: Game) {
+  constructor(game: Pick<Game, "store" | "call">, wait: (ms: number) => Promise<unknown> = sleep) {
     this.#game = game;
+    this.#sleep = wait;
   }
 
   /** undefined: there is no such participant. */
@@ -52,7 +55,7 @@ export class Participants {
     for (let attempt = 0; now !== undefined && attempt < TRIES; attempt++) {
       if (attempt > 0) {
         // The group that they left commits before the next one has them.
-        await new Promise((done) => setTimeout(done, 10 * 2 ** attempt));
+        await this.#sleep(10 * 2 ** attempt);
         now = await this.find(found.code);
         if (now === undefined) break;
       }

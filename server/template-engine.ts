@@ -122,7 +122,13 @@ export class TemplateEngine {
     } catch (error) {
       if (error instanceof TemplateSyntaxError) throw templateError(file, error.line, `${error.message}.`, error);
       const line = (error as { lineno?: number }).lineno ?? 1;
-      throw templateError(file, line, messageOf(error).replace(/^Template render error: /, ""), error);
+      const message = messageOf(error)
+        .replace(/^Template render error: /, "")
+        .replace(
+          /^unknown block tag: (end\w+|else|elif)$/,
+          "{{ $1 }} closes nothing here. Is a tag above it not closed?",
+        );
+      throw templateError(file, line, message, error);
     }
   }
 

@@ -98,6 +98,7 @@ function findTag(source: string, from: number): SourceTag | undefined {
       return { open, start: match.index, end: i + 2, body, left, right };
     }
     if (open === "{#") continue;
+    if (quote === "" && /^\{[{%]/.test(source.slice(i, i + 2))) break;
     if (quote !== "") {
       if (char === "\\") i++;
       else if (char === quote || char === "\n") quote = "";

@@ -1,0 +1,288 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import type { CurrencyFormat } from "../client-sdk/protocol.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { PageContext } from "../rooms/calls.ts";
+import { Templates } from "../server/templates.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "walras-templates-"));
+});
+afterEach(() => rm(root, { recursive: true }));
+
+const POINTS: CurrencyFormat = { locale: "en", code: null, decimals: 0, points: ["point", "points"] };
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), text);
+}
+
+function templates(development = true): Templates {
+  const page = { name: "Page" } as PageSpec;
+  const app = { name: "app", title: "My app", pages: [page] } as unknown as AppSpec;
+  return new Templates({
+    root,
+    development,
+    apps: new Map([["app", app]]),
+    stylesheet: "/s.css",
+    liveScript: "/live.js",
+  });
+}
+
+function context(variables: Record<string, unknown>, more: Partial<PageContext> = {}): PageContext {
+  const page = { name: "Page" } as PageSpec;
+  return {
+    app: { name: "app", title: "My app" } as AppSpec,
+    page,
+    variables,
+    jsVars: undefined,
+    live: null,
+    seatSlot: null,
+    error: undefined,
+    currency: POINTS,
+    ...more,
+  } as PageContext;
+}
+
+/** What a page whose content is `content` shows in its form. */
+async function content(
+  source: string,
+  variables: Record<string, unknown> = {},
+  more: Partial<PageContext> = {},
+): Promise<string> {
+  await write("apps/app/Page.html", `{{ block content }}${source}{{ endblock }}`);
+  const { html } = templates().render(context(variables, more));
+  return (/autocomplete="off">\n(.*)\n<\/form>\n<form id="liveform">/s.exec(html)?.[1] ?? "").trim();
+}
+
+async function failure(source: string, variables: Record<string, unknown> = {}): Promise<string> {
+  return content(source, variables).then(
+    () => "nothing was thrown",
+    (error: Error) => error.message,
+  );
+}
+
+describe("oTree's tags", () => {
+  test.each([
+    ["{{ if n > 2 }}a{{ elif n == 2 }}b{{ else }}c{{ endif }}", "b"],
+    ["{% if n == 2 and not off %}a{% else %}b{% endif %}", "a"],
+    ["{{if n}}a{{endif}}", "a"],
+    ["{{ for x in xs }}{{ x }},{{ endfor }}", "p,q,"],
+    ["{{ for x in [] }}{{ x }}{{ empty }}none{{ endfor }}", "none"],
+    ["{{ for x in xs }}{{ loop.count }}{{ loop.index }}{{ if loop.is_last }}!{{ endif }}{{ endfor }}", "1021!"],
+    ["{% for x in xs %}{{ forloop.counter }}{{ forloop.counter0 }}{% endfor %}", "1021"],
+    ["{{ with a=n b='z' }}{{ a }}{{ b }}{{ endwith }}", "2z"],
+    ["{{ for x in xs }}{{ with y=x }}{{ y }}{{ loop.count }}{{ endwith }}{{ endfor }}", "p1q2"],
+    ["{{ with n=9 }}{{ n }}{{ endwith }}{{ n }}", "92"],
+    ["a{{ comment }} {{ nothing | at_all }} {{ endcomment }}b{# gone #}c", "abc"],
+    ["{{ load otree static }}{% load otree %}a", "a"],
+    ['<img src="{{ static "app/x.png" }}">', '<img src="/static/app/x.png">'],
+    ["{{ player.id_in_group }}", "3"],
+    ["{{ set y = n + 1 }}{{ y }}", "3"],
+    ["{{ raw }}{{ n }}{{ endraw }}", "{{ n }}"],
+    ["{{ if None == nil and True }}a{{ endif }}", "a"],
+    ["{{ 'it\\'s }} fine'|safe }}", "it's }} fine"],
+  ])("%s", async (source, expected) => {
+    const variables = { n: 2, off: false, nil: null, xs: ["p", "q"], player: { id_in_group: 3 } };
+    expect(await content(source, variables)).toBe(expected);
+  });
+
+  test("include takes other apps' and global templates, include_sibling the app's own", async () => {
+    await write("apps/app/part.html", "sibling {{ n }}");
+    await write("apps/other/part.html", "other {{ n }}");
+    await write("_templates/global/part.html", "global {{ n }}");
+    const source =
+      '{{ include_sibling "part.html" }}, {{ include "other/part.html" }}, {{ include "global/part.html" }}';
+    expect(await content(source, { n: 1 })).toBe("sibling 1, other 1, global 1");
+  });
+
+  test("next_button submits the page's form", async () => {
+    expect(await content("{{ next_button }}")).toMatch(/<button class="otree-btn-next btn btn-primary">Next<\/button>/);
+  });
+});
+
+describe("filters", () => {
+  test.each([
+    ["{{ 1.005|to2 }} {{ 2.5|to0 }} {{ 1234.5|to1 }} {{ 1|to4 }} {{ '3'|to3 }}", "1.01 3 1234.5 1.0000 3.000"],
+    ["{{ 1|cu }}, {{ 1200|cu }}", "1 point, 1,200 points"],
+    [
+      "{{ nothing|default:'x' }} {{ nil|default('y') }} {{ player.nothing|default:\"z\" }} {{ 0|default(1) }}",
+      "x y z 0",
+    ],
+    ["{{ text|linebreaks }}", "<p>a &#60;b&#62;<br>c</p><p>d</p>"],
+    ["{{ xs|length }} {{ '<b>'|escape }} {{ '<b>'|safe }}", "2 &lt;b&gt; <b>"],
+    ["{{ nothing is defined }} {{ xs is defined }}", "false true"],
+  ])("%s", async (source, expected) => {
+    expect(await content(source, { nil: null, player: {}, xs: [1, 2], text: "a <b>\r\nc\n\n\nd" })).toBe(expected);
+  });
+});
+
+describe("the base page", () => {
+  test("shows the title twice, the error, and the blocks of a page", async () => {
+    await write(
+      "apps/app/Page.html",
+      "{{ block title }}Round {{ n }} & on{{ endblock }}{{ block content }}x{{ endblock }}{{ block styles }}<style>a{}</style>{{ endblock }}{{ block scripts }}<script>1</script>{{ endblock }}",
+    );
+    const { html, nonce } = templates().render(context({ n: "<1>" }, { error: "No & no" }));
+    expect(html).toContain("<title>Round &lt;1&gt; & on</title>");
+    expect(html).toContain('<h2 class="otree-title">Round &lt;1&gt; & on</h2>');
+    expect(html).toContain("No &amp; no");
+    expect(html).toMatch(/<style>a\{\}<\/style>\s*<\/head>/);
+    expect(html).toMatch(new RegExp(`</div>\\s*<script nonce="${nonce}">1</script>\\s*</body>`));
+    expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
+    expect(html).toContain('<form id="form" class="otree-form" method="post"');
+  });
+
+  test("of the project's own in _templates/global/Page.html comes first", async () => {
+    await write(
+      "_templates/global/Page.html",
+      '{{ extends "otree/Page.html" }}{{ block global_scripts }}<i>mine</i>{{ endblock }}',
+    );
+    await content("x");
+    expect(templates().render(context({})).html).toContain("<i>mine</i>");
+  });
+
+  test("loads the live script first of all, with the seat's place once, on live pages only", async () => {
+    const slot = "slot-of-128-bits";
+    await content("<script>early()</script>");
+    const live = templates().render(context({}, { live: {} as PageContext["live"], seatSlot: slot })).html;
+    expect(live.indexOf('src="/live.js"')).toBe(live.indexOf("src="));
+    expect(live.indexOf('src="/live.js"')).toBeLessThan(live.indexOf("<title>"));
+    expect(live).toContain(`id="walras-live">${slot}</script>`);
+    expect(live.split(slot)).toHaveLength(2);
+    expect(templates().render(context({})).html).not.toContain("/live.js");
+  });
+
+  test("defines js_vars before the content", async () => {
+    const jsVars = { list: [1, null], text: "</script><!-- \u2028 &" };
+    await content("<script>use(js_vars)</script>");
+    const { html } = templates().render(context({}, { jsVars }));
+    const text = /var js_vars = (.*?);<\/script>/.exec(html)?.[1] ?? "";
+    expect(text).not.toMatch(/[<>&\u2028]/);
+    expect(JSON.parse(text)).toEqual(jsVars);
+    expect(html.indexOf("var js_vars")).toBeLessThan(html.indexOf("use(js_vars)"));
+  });
+});
+
+describe("what a participant has typed", () => {
+  const EVIL = `"><script>steal()</script><img src=x onerror=steal()>'\\\n\`\${steal()}&amp;`;
+  const parse = (text: string) => JSON.parse(text);
+  /** As a browser reads an attribute or text. */
+  const decode = (html: string) =>
+    html.replace(/&(?:#(\d+)|(lt|gt|quot|amp));/g, (_all, code?: string, name = "") =>
+      code === undefined
+        ? ({ lt: "<", gt: ">", quot: '"', amp: "&" }[name as string] ?? "")
+        : String.fromCharCode(Number(code)),
+    );
+  const run = (code: string): unknown => new Function(`return ${code}`)();
+
+  test("stays text in text and attributes, with and without quotes", async () => {
+    const text = await content("{{ evil }}", { evil: EVIL });
+    expect(text).not.toMatch(/[<>"']/);
+    expect(decode(text)).toBe(EVIL);
+    const quoted = await content('<input value="{{ evil }}" id=a>', { evil: EVIL });
+    expect(decode(/^<input value="([^"]*)" id=a>$/.exec(quoted)?.[1] ?? "")).toBe(EVIL);
+    const bare = await content("<input value={{ evil }} id=a>", { evil: EVIL });
+    expect(decode(/^<input value=([^\s>"'=`]*) id=a>$/.exec(bare)?.[1] ?? "")).toBe(EVIL);
+  });
+
+  test("stays a string inside a script, in quotes of every kind and as JSON", async () => {
+    for (const quote of ['"', "'", "`"]) {
+      const script = await content(`<script>x = ${quote}{{ evil }}${quote}</script>`, { evil: EVIL });
+      const code = /^<script nonce="[\w-]+">x = ([^<]*)<\/script>$/.exec(script)?.[1] ?? "";
+      expect(run(code)).toBe(EVIL);
+    }
+    const json = await content("<script>x = {{ data|json }}</script>", { data: { evil: EVIL } });
+    const code = /^<script nonce="[\w-]+">x = ([^<]*)<\/script>$/.exec(json)?.[1] ?? "";
+    expect(run(`(${code})`)).toEqual({ evil: EVIL });
+    expect(
+      await content("<script>x = {{ n }} + {{ yes }} + {{ nil }}</script>", { n: 1.5, yes: true, nil: null }),
+    ).toMatch(/x = 1.5 \+ true \+ null</);
+  });
+
+  test("stays a string inside an inline handler, which the browser decodes before it runs", async () => {
+    const handler = await content(`<b onclick="x('{{ evil }}')">`, { evil: EVIL });
+    const code = decode(/^<b onclick="([^"]*)">$/.exec(handler)?.[1] ?? "").replace(/^x/, "");
+    expect(run(code)).toBe(EVIL);
+    const json = await content('<b onclick="{{ evil|json }}">', { evil: EVIL });
+    expect(run(decode(/^<b onclick="([^"]*)">$/.exec(json)?.[1] ?? ""))).toBe(EVIL);
+  });
+
+  test("as JSON in an attribute cannot leave it", async () => {
+    const html = await content('<b data-x="{{ evil|json }}">', { evil: EVIL });
+    expect(parse(decode(/^<b data-x="([^"]*)">$/.exec(html)?.[1] ?? ""))).toBe(EVIL);
+  });
+
+  test("never gets a nonce; only script tags of the template's source do", async () => {
+    const source = `<script>a</script><SCRIPT src="/x.js"></SCRIPT><!-- <script>no</script> --><p title="<script>">
+      {{ evil|safe }}<script>s = "<script>"</script>`;
+    const html = await content(source, { evil: "<script>steal()</script>" });
+    expect(html.match(/nonce="/g)).toHaveLength(3);
+    expect(html).toContain("<script>steal()</script>");
+    expect(html).toContain('title="<script>"');
+    expect(html).toContain("<!-- <script>no");
+  });
+
+  test("meets another nonce on every page", async () => {
+    await content("<script>a</script>");
+    const all = templates();
+    const nonces = Array.from({ length: 20 }, () => all.render(context({})).nonce);
+    expect(new Set(nonces).size).toBe(20);
+    for (const nonce of nonces) expect(nonce).toMatch(/^[\w-]{22}$/);
+  });
+});
+
+describe("a mistake in a template", () => {
+  test.each([
+    ["a\n\n{{ missing }}", /^apps\/app\/Page\.html line 3: There is no variable missing\. The template has: .*n, .*/],
+    ["{{ if missing }}a{{ endif }}", /line 1: There is no variable missing/],
+    ["\n{{ for x in missing }}a{{ endfor }}", /line 2: There is no variable missing/],
+    ["\n{{ player.agee }}", /line 2: player\.agee is undefined/],
+    ["\n{{ nil.age }}", /line 2: nil\.age cannot be read/],
+    ["\n{{ n|tox }}", /line 2: There is no filter tox/],
+    ["\n{{ player|to2 }}", /line 2: the filter to2 needs a number and got/],
+    ["\n{{ 'x'|cu }}", /line 2: the filter cu needs a number and got "x"/],
+    ["\n{{ comment }} and so on", /line 2: \{\{ comment \}\} is never closed/],
+    ["\n\n{{ n", /line 3: \{\{ is never closed by \}\}/],
+    ["\n{{ if n }}a", /line 2: \{\{ endblock \}\} closes nothing here\. Is a tag above it not closed\?/],
+    ["\n{{ throws.here }}", /line 2: never set/],
+    [
+      '\n{{ include "global/nowhere.html" }}',
+      /There is no template global\/nowhere\.html\. .*_templates\/global\/nowhere\.html and apps\/global/,
+    ],
+  ])("%j is named with file and line", async (source, expected) => {
+    const throws = {
+      get here() {
+        throw new Error("never set");
+      },
+    };
+    expect(await failure(source, { n: 1, nil: null, player: {}, throws })).toMatch(expected);
+  });
+
+  test("in an included file names that file", async () => {
+    await write("apps/app/part.html", "\n\n{{ missing }}");
+    expect(await failure('{{ include_sibling "part.html" }}')).toMatch(
+      /^apps\/app\/part\.html line 3: There is no variable missing/,
+    );
+  });
+
+  test("shows at start: a missing file, a page without content, broken syntax", async () => {
+    expect(() => templates().check()).toThrow(/There is no template app\/Page\.html.*apps\/app\/Page\.html/);
+    await write("apps/app/Page.html", "<p>Hello</p>");
+    expect(() => templates().check()).toThrow(/Page\.html line 1: has no \{\{ block content \}\}/);
+    await write("apps/app/Page.html", "{{ block content }}\n{{ n + }}{{ endblock }}");
+    expect(() => templates().check()).toThrow(/Page\.html line 2: /);
+  });
+});
+
+test("an edited template shows at once in development, and not in production", async () => {
+  await write("apps/app/Page.html", "{{ block content }}first{{ endblock }}");
+  const [live, fixed] = [templates(true), templates(false)];
+  for (const one of [live, fixed]) expect(one.render(context({})).html).toContain("first");
+  await write("apps/app/Page.html", "{{ block content }}the second{{ endblock }}");
+  expect(live.render(context({})).html).toContain("the second");
+  expect(fixed.render(context({})).html).toContain("first");
+});
