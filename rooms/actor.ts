@@ -121,6 +121,8 @@ export class Actor implements CommitOwner {
   #loading: Promise<void> | undefined;
   #onDead: (() => void)[] = [];
   /** Monotonic time of the last turn, for eviction. */
+  /** Has read what it needs: it is not asked again, since there may be nothing to find. */
+  #prepared: Turn | undefined;
   lastActive: number;
   /** Async calls that are under way keep the actor loaded. */
   asyncCalls = 0;
@@ -287,7 +289,8 @@ export class Actor implements CommitOwner {
 
   /** Reads a participant in who is not in memory. Undefined if there is nothing to read. */
   adopt(participantId: number): Promise<void> | undefined {
-    if (this.here(participantId) !== undefined) return undefined;
+    // Memory knows better where they are: the database may not have the unit that moved them on yet.
+    if (this.memory.participants.has(participantId)) return undefined;
     const player = this.memory.playerOf(participantId);
     if (player === undefined) return undefined;
     return this.#adopt(participantId);
@@ -367,22 +370,9 @@ export class Actor implements CommitOwner {
     while (!this.#dead && this.#mailbox.length > 0) {
       if (this.#chain.length >= uncommittedUnits || this.#chainBytes >= uncommittedBytes) break;
       const turn = this.#mailbox[0] as Turn;
-      const preparation = turn.prepare?.(this);
+      const preparation = turn === this.#prepared ? undefined : turn.prepare?.(this);
       if (preparation !== undefined) {
-        this.#preparing = true;
-        preparation.then(
-          () => this.#prepared(),
-          (error: unknown) => {
-            this.#mailbox.shift();
-            turn.fail(
-              new WalrasError(Refusal.HALTED, `The database cannot be read: ${messageOf(error)}`, {
-                retry: true,
-                cause: error,
-              }),
-            );
-            this.#prepared();
-          },
-        );
+        void this.#prepare(turn, preparation);
         break;
       }
       this.#mailbox.shift();
@@ -390,8 +380,23 @@ export class Actor implements CommitOwner {
     }
     this.#busy = false;
   }
+      this.#prepared = undefined;
 
-  #prepared(): void {
+  /** The mailbox waits for what its first turn reads. */
+  async #prepare(turn: Turn, preparation: Promise<void>): Promise<void> {
+    this.#preparing = true;
+    try {
+      await preparation;
+      this.#prepared = turn;
+    } catch (error) {
+      // Turns that run again may have come in front of it meanwhile; if the actor has died, it was told.
+      const at = this.#mailbox.indexOf(turn);
+      if (at >= 0) {
+        this.#mailbox.splice(at, 1);
+        const message = `The database cannot be read: ${messageOf(error)}`;
+        turn.fail(new WalrasError(Refusal.HALTED, message, { retry: true, cause: error }));
+      }
+    }
     this.#preparing = false;
     this.#pump();
   }

@@ -40,7 +40,8 @@ export class PageTurn implements Turn {
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
       const reply = visit.carryOut(this.#command);
-      return visit.outcome(this.#command, () => this.#settle(actor, reply));
+      const left = actor.here(this.#command.participantId) === undefined;
+      return visit.outcome(this.#command, () => this.#settle(actor, reply, left));
     } catch (error) {
       visit.drop();
       return this.#say(refused(actor, participant, error));
@@ -59,15 +60,15 @@ export class PageTurn implements Turn {
     return { release: () => this.#reply(reply) };
   }
 
-  /** The reply goes out; who left the group leaves its memory; tabs on the page that was left are told. */
-  #settle(actor: Actor, reply: Reply): void {
+  /** The reply goes out; who left the group by this turn leaves its memory; tabs on the page that was left are told. */
+  #settle(actor: Actor, reply: Reply, left: boolean): void {
     const { participantId } = this.#command;
     for (const connection of actor.gate.connections()) {
       if (connection.participantId === participantId && connection.page !== actor.pageOf(participantId)) {
         actor.gate.reload(connection, "moved_on");
       }
     }
-    if (actor.here(participantId) === undefined) actor.memory.release(participantId);
+    if (left) actor.memory.release(participantId);
     this.#reply(reply);
   }
 }
