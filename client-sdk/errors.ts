@@ -26,5 +26,11 @@ export function codeOf(error: unknown): string {
 
 /** The message of any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  try {
+    return String(error);
+  } catch {
+    // An object without a prototype, say, cannot be made a text; whoever reports an error must not fail over it.
+    return "something that is not an Error was thrown";
+  }
 }

@@ -7,6 +7,9 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 // the same and break the whole page script on iPhones before iOS 16.4.)
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Deeper values are refused: reading them takes a stack that a hostile sender could exhaust. */
+const DEPTH_LIMIT = 500;
+
 /**
  * The JSON text of a value, or a refusal that names the place and the reason.
  *
@@ -57,6 +60,8 @@ function check(value: unknown, path: string, above: object[]): void {
     case "object": {
       if (value === null) return;
       if (above.includes(value)) throw refuse(path, "contains itself");
+      if (above.length >= DEPTH_LIMIT) throw refuse(start(path), `is nested more than ${DEPTH_LIMIT} deep`);
+      if (value instanceof Promise) throw refuse(path, "is a promise, which JSON would empty; await it first");
       if (value instanceof Map || value instanceof Set) {
         throw refuse(path, `is a ${value.constructor.name}, which JSON would empty; use an object or an array`);
       }
@@ -80,6 +85,11 @@ function check(value: unknown, path: string, above: object[]): void {
       return;
     }
   }
+}
+
+/** The beginning of a path: the whole of a deep one would be a very long message. */
+function start(path: string): string {
+  return path.length > 100 ? `${path.slice(0, 100)}…` : path;
 }
 
 function refuse(path: string, why: string): WalrasError {

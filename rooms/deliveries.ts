@@ -1,4 +1,4 @@
-import { AuthorError } from "../client-sdk/errors.ts";
+import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import { toJson } from "../client-sdk/json.ts";
 
 /** One payload and who gets it. */
@@ -17,7 +17,7 @@ export interface Outgoing {
  *
  * @param onPage which players are on the page now: others get nothing
  * @param where names app and page in errors
- * @throws AuthorError `bad_deliveries`, `unknown_recipient`; WalrasError `not_json`
+ * @throws AuthorError `bad_deliveries`, `unknown_recipient`, `not_json`
  */
 export function route(
   returned: unknown,
@@ -27,6 +27,8 @@ export function route(
 ): Outgoing[] {
   if (returned === undefined) return [];
   if (!isPlainObject(returned)) {
+    // A promise is refused here; its own outcome is of no use, and must not end the process as an unhandled rejection.
+    if (returned instanceof Promise) returned.catch(() => {});
     throw new AuthorError(
       "bad_deliveries",
       `${where}: the live method returned ${describe(returned)}. It returns nothing, or an object of messages by idInGroup such as \`{ [player.idInGroup]: "thanks" }\` or \`{ 0: "to everybody" }\`.`,
@@ -47,7 +49,7 @@ export function route(
     const text =
       payload === undefined
         ? undefined
-        : toJson(payload, `${where}: the message to ${id === 0 ? "the group" : `player ${id}`}`);
+        : payloadToJson(payload, `${where}: the message to ${id === 0 ? "the group" : `player ${id}`}`);
     if (id === 0) {
       everybody = text;
     } else {
@@ -61,6 +63,15 @@ export function route(
     if (to.length > 0) outgoing.push({ to, text: everybody });
   }
   return outgoing;
+}
+
+/** What cannot be sent is the author's mistake, not the sender's. */
+function payloadToJson(payload: unknown, what: string): string {
+  try {
+    return toJson(payload, what);
+  } catch (error) {
+    throw error instanceof AuthorError ? error : new AuthorError("not_json", messageOf(error), { cause: error });
+  }
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll } from "@jest/globals";
+import type { AppSpec } from "../../entities/app-spec.ts";
+import { openStore } from "../../entities/open-store.ts";
+import type { Store } from "../../entities/store.ts";
+import type { Values } from "../../entities/tables.ts";
+import type { ActorWorld } from "../../rooms/actor.ts";
+import { decodeFrame } from "../../rooms/frames.ts";
+import type { IncomingMessage } from "../../rooms/message-turn.ts";
+import { type TestConnection, TestWorld } from "./world.ts";
+
+/** Worlds on SQLite files of their own, all closed when the test ends. */
+export function useSqlite() {
+  let directory: string;
+  let files = 0;
+  let ends: (() => Promise<void>)[] = [];
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "walras-actor-"));
+  });
+  afterEach(async () => {
+    const now = ends.reverse();
+    ends = [];
+    for (const end of now) await end();
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  async function world(apps: readonly AppSpec[], overrides: Partial<ActorWorld> = {}): Promise<TestWorld> {
+    const store = await openStore({ file: join(directory, `${++files}.sqlite3`), synchronous: "NORMAL", apps });
+    ends.push(() => store.close());
+    const made = new TestWorld(store, apps, overrides);
+    ends.push(() => made.close());
+    return made;
+  }
+  return { world };
+}
+
+/** Participants on their first page, each with a socket. */
+export interface Group {
+  readonly world: TestWorld;
+  readonly store: Store;
+  readonly people: Values[];
+  readonly actorId: number;
+  readonly players: TestConnection[];
+}
+
+/** One session of these apps in which all participants have arrived and are connected. */
+export async function seatedGroup(world: TestWorld, apps: string[], participants: number): Promise<Group> {
+  const { people } = await world.session(apps, participants);
+  let actorId = 0;
+  for (const person of people) actorId = await world.arrive(person);
+  const players: TestConnection[] = [];
+  for (const person of people) players.push(await world.connect(actorId, person.id as number));
+  return { world, store: world.store, people, actorId, players };
+}
+
+/** A list's element, which a test knows to be there. */
+export function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new Error(`there is no element ${index} in a list of ${list.length}`);
+  return found;
+}
+
+/** A message as it comes out of the bytes of a frame. */
+export function fromWire(connection: TestConnection, n: number, data: unknown): IncomingMessage {
+  const frame = { k: "send", c: connection.clientId, n, p: connection.page, d: data };
+  const decoded = decodeFrame(Buffer.from(JSON.stringify(frame)), 64 * 1024);
+  if (decoded.kind !== "send") throw new Error(`not a message: ${JSON.stringify(decoded)}`);
+  return decoded.message;
+}
+
+/** From now on commits wait, as on a slow database, until they are let through. */
+export function holdCommits(store: Store): { release(): void; readonly waiting: number } {
+  const commit = store.commit.bind(store);
+  let waiting = 0;
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  store.commit = async (units) => {
+    waiting++;
+    await gate;
+    return commit(units);
+  };
+  return {
+    release() {
+      store.commit = commit;
+      open();
+    },
+    get waiting() {
+      return waiting;
+    },
+  };
+}
+
+/** Lets everything that is ready happen: timers of 0, commits, reads. */
+export async function settle(world: TestWorld): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await world.committer.drained();
+  }
+}
