@@ -53,7 +53,8 @@ export function startWatchdog(log: Log, slowMs = 200, stuckMs = 1000): Watchdog 
       id = ids.size + 1;
       ids.set(name, id);
       if (worker === undefined) {
-        worker = new Worker(WORKER, { eval: true, workerData: { shared, stuckMs } });
+        // Without the flags of this process: with --input-type=module the text would not be CommonJS.
+        worker = new Worker(WORKER, { eval: true, workerData: { shared, stuckMs }, execArgv: [] });
         worker.unref();
       }
       worker.postMessage({ id, name });

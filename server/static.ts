@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 import express, { type Router } from "express";
 import type { AppSpec } from "../entities/app-spec.ts";
 
@@ -80,5 +80,7 @@ async function bundle(entry: string): Promise<Buffer> {
     write: false,
     logLevel: "silent",
   });
+  // Its service is a process of its own, which would outlive a killed server and hold on to its streams.
+  await stop();
   return Buffer.from(result.outputFiles[0]?.contents ?? []);
 }
