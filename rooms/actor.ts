@@ -8,7 +8,7 @@ import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { Renderer } from "./calls.ts";
 import { ClientNumbers } from "./client-numbers.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type GateLimits } from "./gate.ts";
 import type { Log } from "./log.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -26,6 +26,8 @@ export interface ActorWorld {
   /** Milliseconds of a clock that never jumps. */
   readonly monotonic: () => number;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Runs something once, after so many milliseconds. @returns a function that cancels it */
+  readonly after: (ms: number, run: () => void) => () => void;
   /** A 32-bit integer for a unit's dice. */
   readonly newSeed: () => number;
   /** Unguessable text, for writers and seat slots. */
@@ -46,6 +48,8 @@ export interface ActorLimits {
   readonly uncommittedBytes: number;
   /** Turns that wait in one group's mailbox. */
   readonly mailbox: number;
+  /** Where they differ from the gate's own. */
+  readonly gate?: Partial<GateLimits>;
 }
 
 /** One thing that enters the mailbox. */
@@ -117,12 +121,12 @@ export class Actor implements CommitOwner {
   #seq = 0;
   #busy = false;
   #preparing = false;
+  /** Has read what it needs: it is not asked again, since there may be nothing to find. */
+  #prepared: Turn | undefined;
   #dead = false;
   #loading: Promise<void> | undefined;
   #onDead: (() => void)[] = [];
   /** Monotonic time of the last turn, for eviction. */
-  /** Has read what it needs: it is not asked again, since there may be nothing to find. */
-  #prepared: Turn | undefined;
   lastActive: number;
   /** Async calls that are under way keep the actor loaded. */
   asyncCalls = 0;
@@ -221,6 +225,7 @@ export class Actor implements CommitOwner {
         encode: this.world.encodeFrame,
         readJournal: (after, limit, page) => store.read.journal(this.actorId, after, limit, page),
         sleep: this.world.sleep,
+        limits: this.world.limits.gate,
       },
       rows.seq,
     );
@@ -375,12 +380,12 @@ export class Actor implements CommitOwner {
         void this.#prepare(turn, preparation);
         break;
       }
+      this.#prepared = undefined;
       this.#mailbox.shift();
       this.#execute(turn);
     }
     this.#busy = false;
   }
-      this.#prepared = undefined;
 
   /** The mailbox waits for what its first turn reads. */
   async #prepare(turn: Turn, preparation: Promise<void>): Promise<void> {

@@ -80,12 +80,11 @@ export class Actors {
 
   #callOnce(actorId: number, command: Command, outbox: readonly IncomingMessage[]): Promise<Reply> {
     return new Promise((resolve) => {
-      const timer = setTimeout(
-        () => resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment.")),
-        CALL_TIMEOUT,
+      const cancel = this.world.after(CALL_TIMEOUT, () =>
+        resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment.")),
       );
       const answer = (reply: Reply): void => {
-        clearTimeout(timer);
+        cancel();
         resolve(reply);
       };
       const actor = this.get(actorId);

@@ -3,6 +3,7 @@ import { type Answer, Refusal } from "../client-sdk/protocol.ts";
 import type { LiveMethod } from "../entities/app-spec.ts";
 import { BufferedView } from "../entities/buffered-view.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { Unit } from "../entities/unit.ts";
 import { runInAsync } from "../entities/view.ts";
@@ -46,7 +47,7 @@ export class AsyncCall {
     this.#view = new BufferedView(actor.memory, {
       what: `${options.page} live`,
       // Replay takes the recorded changes of async units, so these dice need no recorded seed.
-      random: Math.random,
+      random: new Dice(actor.world.newSeed).random,
       clock: actor.world.now,
     });
   }

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { Application } from "express";
+import { systemEnv } from "../client-sdk/env.ts";
 import { messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import { Committer } from "../entities/committer.ts";
@@ -78,6 +79,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     now: Date.now,
     monotonic: () => performance.now(),
     sleep,
+    after: systemEnv.after,
     newSeed: () => randomInt(2 ** 32),
     newSecret: () => randomBytes(16).toString("base64url"),
     encodeFrame,

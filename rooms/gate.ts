@@ -28,7 +28,7 @@ export interface GateOptions {
   /** Entries of the journal of one page after a seq, oldest first. */
   readonly readJournal: (after: number, limit: number, page: string) => Promise<JournalEntry[]>;
   readonly sleep: (ms: number) => Promise<void>;
-  readonly limits?: Partial<GateLimits>;
+  readonly limits?: Partial<GateLimits> | undefined;
 }
 
 export interface GateLimits {

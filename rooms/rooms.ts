@@ -2,7 +2,8 @@ import { type IRoomCache, matchMaker } from "@colyseus/core";
 import type { Seat } from "../client-sdk/protocol.ts";
 import { type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
 import type { Actors } from "./actors.ts";
-import { groupRoomId, type SeatHolder } from "./group-room.ts";
+import { groupRoomId } from "./group-room.ts";
+import type { SeatHolder } from "./reception.ts";
 
 /** The Colyseus rooms of this process's groups, and the seats in them. */
 export class Rooms {

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { systemEnv } from "../../client-sdk/env.ts";
 import type { ServerFrame } from "../../client-sdk/protocol.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { Committer } from "../../entities/committer.ts";
@@ -17,9 +18,12 @@ import { NO_WATCHDOG } from "../../rooms/watchdog.ts";
 /** Keeps lines instead of printing them. */
 export class MemoryLog implements Log {
   readonly lines: { level: string; message: string; fields: Record<string, unknown> | undefined }[] = [];
-  readonly info = (message: string, fields?: Record<string, unknown>) => void this.lines.push({ level: "info", message, fields });
-  readonly warn = (message: string, fields?: Record<string, unknown>) => void this.lines.push({ level: "warn", message, fields });
-  readonly error = (message: string, fields?: Record<string, unknown>) => void this.lines.push({ level: "error", message, fields });
+  readonly info = (message: string, fields?: Record<string, unknown>) =>
+    void this.lines.push({ level: "info", message, fields });
+  readonly warn = (message: string, fields?: Record<string, unknown>) =>
+    void this.lines.push({ level: "warn", message, fields });
+  readonly error = (message: string, fields?: Record<string, unknown>) =>
+    void this.lines.push({ level: "error", message, fields });
 }
 
 /** Actors over a store, without Colyseus, HTTP or a browser. */
@@ -63,6 +67,7 @@ export class TestWorld {
       now: Date.now,
       monotonic: () => performance.now(),
       sleep,
+      after: systemEnv.after,
       newSeed: () => randomInt(2 ** 32),
       newSecret: () => randomBytes(16).toString("base64url"),
       encodeFrame: (json) => Buffer.from(json),
@@ -101,7 +106,11 @@ export class TestWorld {
   }
 
   /** Opens a page's socket and says hello. */
-  async connect(actorId: number, participantId: number, options: { seen?: number; history?: boolean; page?: string } = {}): Promise<TestConnection> {
+  async connect(
+    actorId: number,
+    participantId: number,
+    options: { seen?: number; history?: boolean; page?: string } = {},
+  ): Promise<TestConnection> {
     const actor = this.actors.get(actorId);
     await actor.load();
     const page = options.page ?? actor.pageOf(participantId) ?? "nowhere";
@@ -151,10 +160,25 @@ export class TestConnection implements Connection {
   post(data: unknown, as: Partial<IncomingMessage> = {}): number {
     const n = as.n ?? ++this.#n;
     this.#n = Math.max(this.#n, n);
-    const message: IncomingMessage = { k: "send", c: this.clientId, n, p: this.page, d: data, text: JSON.stringify(data), ...as };
+    const message: IncomingMessage = {
+      k: "send",
+      c: this.clientId,
+      n,
+      p: this.page,
+      d: data,
+      text: JSON.stringify(data),
+      ...as,
+    };
     this.#actor.post(
       new MessageTurn(this.participantId, message, this).onFail((error) =>
-        this.send(Buffer.from(JSON.stringify({ k: "answer", a: { c: message.c, n, e: { code: error.code, message: error.message, retry: error.retry } } }))),
+        this.send(
+          Buffer.from(
+            JSON.stringify({
+              k: "answer",
+              a: { c: message.c, n, e: { code: error.code, message: error.message, retry: error.retry } },
+            }),
+          ),
+        ),
       ),
     );
     return n;

@@ -1,0 +1,148 @@
+import { messageOf } from "../client-sdk/errors.ts";
+import { PROTOCOL_VERSION, Refusal, type RefusalBody } from "../client-sdk/protocol.ts";
+import type { Actor } from "./actor.ts";
+import type { Actors } from "./actors.ts";
+import { decodeFrame } from "./frames.ts";
+import type { Connection } from "./gate.ts";
+import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** The seat says who sits on it; nothing in a message can (P9). */
+export interface SeatHolder {
+  readonly sessionId: string;
+  readonly participantId: number;
+  readonly pageIndex: number;
+  /** `app/round/Page`. */
+  readonly page: string;
+}
+
+/** The socket of a seat, in the words of whatever carries it. */
+export type Carrier = Pick<Connection, "send" | "buffered" | "close">;
+
+/** Somebody on a seat: their connection, and the actor that they sat down with. */
+export interface Seated {
+  readonly connection: Connection;
+  readonly actor: Actor;
+}
+
+/**
+ * Where a group's sockets meet its actor: who sits down, what they send, who leaves. It does not know
+ * what carries the bytes; GroupRoom brings Colyseus, the simulation a network of its own.
+ */
+export class Reception {
+  readonly #actors: Actors;
+  readonly #actorId: number;
+  readonly #buckets = new Map<number, TokenBucket>();
+
+  constructor(actors: Actors, actorId: number) {
+    this.#actors = actors;
+    this.#actorId = actorId;
+  }
+
+  /** Takes a seat's holder in, when the group has been loaded. @throws if it cannot be, or is not theirs */
+  async seat(holder: SeatHolder, carrier: Carrier): Promise<Seated> {
+    const actor = this.#actors.get(this.#actorId);
+    await actor.load();
+    const player = actor.memory.playerOf(holder.participantId);
+    if (player === undefined) throw new Error("the seat's participant is not in this group");
+    const connection = new SeatConnection(holder, carrier);
+    actor.gate.attach(connection, player.values.idInGroup as number);
+    return { connection, actor };
+  }
+
+  leave({ connection, actor }: Seated): void {
+    actor.gate.detach(connection);
+    actor.lastActive = this.#actors.world.monotonic();
+  }
+
+  /** One frame: the bytes behind Colyseus' own header. */
+  receive(seated: Seated, bytes: Uint8Array): void {
+    const { connection, actor } = seated;
+    const frame = decodeFrame(bytes, this.#actors.world.limits.messageBytes);
+    if (frame.kind === "malformed") {
+      this.malformed(seated, frame.why);
+    } else if (frame.kind === "hello") {
+      const { v, s, h } = frame.hello;
+      if (v !== PROTOCOL_VERSION) actor.gate.reload(connection, "protocol");
+      else if (actor.pageOf(connection.participantId) !== connection.page && actor.here(connection.participantId)) {
+        actor.gate.reload(connection, "moved_on");
+      } else {
+        actor.gate.hello(connection, s, h === true).catch((error: unknown) => {
+          this.#actors.world.log.warn("a page could not be caught up", {
+            actor: this.#actorId,
+            error: messageOf(error),
+          });
+          actor.gate.drop(connection);
+        });
+      }
+    } else {
+      this.#send(seated, frame.message);
+    }
+  }
+
+  /** Not in our protocol: said to the sender and, within the rate limit, to the log. Nobody is kicked. */
+  malformed({ connection, actor }: Seated, why: string): void {
+    if (this.#wait(connection.participantId) > 0) return;
+    this.#actors.world.log.warn("a malformed frame was refused", { actor: this.#actorId, why });
+    const body = { code: "malformed", message: `The message is not in the protocol: ${why}.`, retry: false };
+    actor.gate.refuse(connection, "", 0, body);
+  }
+
+  #send({ connection, actor }: Seated, message: IncomingMessage): void {
+    const { participantId } = connection;
+    const { c, n } = message;
+    const { limits, committer } = this.#actors.world;
+    const refuse = (body: RefusalBody): void => actor.gate.refuse(connection, c, n, body);
+    const after = this.#wait(participantId);
+    if (after > 0) {
+      const text = `Too many messages; at most ${limits.rate} a second.`;
+      refuse({ code: Refusal.TOO_FAST, message: text, retry: true, after });
+      return;
+    }
+    if (committer.halted !== null) {
+      const text = "The server cannot save at the moment. Your message is kept and sent again.";
+      refuse({ code: Refusal.HALTED, message: text, retry: true, after: 1000 });
+      return;
+    }
+    const turn = new MessageTurn(participantId, message, connection);
+    actor.post(turn.onFail((error) => refuse({ code: error.code, message: error.message, retry: error.retry })));
+  }
+
+  /** Milliseconds until this participant may send again; 0: now. All of their tabs count together. */
+  #wait(participantId: number): number {
+    const { limits, monotonic } = this.#actors.world;
+    let bucket = this.#buckets.get(participantId);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(limits.rate, limits.burst, monotonic());
+      this.#buckets.set(participantId, bucket);
+    }
+    return bucket.take(monotonic());
+  }
+}
+
+/** A seat's socket as the gate sees it. */
+class SeatConnection implements Connection {
+  readonly participantId: number;
+  readonly pageIndex: number;
+  readonly page: string;
+  readonly #carrier: Carrier;
+
+  constructor(holder: SeatHolder, carrier: Carrier) {
+    this.#carrier = carrier;
+    this.participantId = holder.participantId;
+    this.pageIndex = holder.pageIndex;
+    this.page = holder.page;
+  }
+
+  send(frame: Uint8Array): void {
+    this.#carrier.send(frame);
+  }
+
+  get buffered(): number {
+    return this.#carrier.buffered;
+  }
+
+  close(code: number): void {
+    this.#carrier.close(code);
+  }
+}
