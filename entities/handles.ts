@@ -293,6 +293,15 @@ function templateHandle(handle: Handle): object {
   });
 }
 
+/** An app's constants under the names that templates use: `numRounds` also as `num_rounds`; `ENDOWMENT` as it is. */
+export function constantsForTemplate(constants: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const named: Record<string, unknown> = { ...constants };
+  for (const [name, value] of Object.entries(constants)) {
+    if (/^[a-z]/.test(name)) named[snakeCase(name)] = value;
+  }
+  return named;
+}
+
 /** participant, session and subsession are small plain objects; templates know them in snake_case. */
 function plainSnake(name: string, value: unknown): unknown {
   if (name !== "participant" && name !== "session" && name !== "subsession") return value;

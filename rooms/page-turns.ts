@@ -2,7 +2,7 @@ import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/error
 import { type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
 import { type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
-import { forTemplate } from "../entities/handles.ts";
+import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
@@ -233,7 +233,15 @@ class Visit {
           pageIndex: this.#index,
           pageCount: this.#actor.pages.length,
           participantCode: this.#participant.values.code as string,
-          variables: { player, group, session, subsession, participant, C: app.constants, ...vars },
+          variables: {
+            player,
+            group,
+            session,
+            subsession,
+            participant,
+            C: constantsForTemplate(app.constants),
+            ...vars,
+          },
           jsVars,
           live,
           seatSlot,

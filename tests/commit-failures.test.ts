@@ -51,7 +51,11 @@ function sendChains({ players }: Stage, special?: (g: number, k: number) => unkn
 }
 
 async function answered({ players }: Stage, except: number[] = []): Promise<void> {
-  await Promise.all(players.map((player, g) => (except.includes(g) ? undefined : player.until(() => player.answerTo(CHAIN) !== undefined))));
+  await Promise.all(
+    players.map((player, g) =>
+      except.includes(g) ? undefined : player.until(() => player.answerTo(CHAIN) !== undefined),
+    ),
+  );
 }
 
 function sumsUpTo(numbers: number[]): number[] {
@@ -74,7 +78,9 @@ async function expectChain(stage: Stage, g: number, numbers: number[]): Promise<
   expect(bids.map((bid) => bid.n)).toEqual(numbers.map((_, i) => i + 1));
   const journal = await store.read.rows(JournalTable, { actorId });
   expect(journal.map((entry) => entry.seq)).toEqual(journal.map((_, i) => i + 1));
-  const stored = journal.filter((entry) => entry.kind === "message").map((entry) => JSON.parse(entry.input as string).amount);
+  const stored = journal
+    .filter((entry) => entry.kind === "message")
+    .map((entry) => JSON.parse(entry.input as string).amount);
   expect(stored).toEqual(numbers);
 }
 
@@ -85,7 +91,10 @@ async function expectOthersWhole(stage: Stage): Promise<void> {
 }
 
 /** Breaks the store's commit for batches that hold the victim's unit k, in a way of its own. */
-function breakCommit(store: Store, hurt: (units: readonly StoredUnit[], commit: Store["commit"]) => ReturnType<Store["commit"]> | undefined): () => void {
+function breakCommit(
+  store: Store,
+  hurt: (units: readonly StoredUnit[], commit: Store["commit"]) => ReturnType<Store["commit"]> | undefined,
+): () => void {
   const original = store.commit.bind(store);
   store.commit = (units) => hurt(units, original) ?? original(units);
   return () => {
@@ -100,11 +109,19 @@ forEachStore((kit) => {
     // PostgreSQL refuses it by itself; SQLite keeps anything, so there the refusal is planted where a statement meets it.
     const poison = "the store refuses this";
     breakCommit(store, (units, commit) => {
-      const hit = units.some(({ entry, changes }) => entry.actorId === actorIds[VICTIM] && changes.some((change) => "values" in change && change.values.note === poison));
+      const hit = units.some(
+        ({ entry, changes }) =>
+          entry.actorId === actorIds[VICTIM] &&
+          changes.some((change) => "values" in change && change.values.note === poison),
+      );
       if (!hit) return undefined;
       const bad = units.map((unit) => ({
         ...unit,
-        changes: unit.changes.map((change) => (change.op === "update" && change.values.note === poison ? { ...change, values: { ...change.values, id: null } } : change)),
+        changes: unit.changes.map((change) =>
+          change.op === "update" && change.values.note === poison
+            ? { ...change, values: { ...change.values, id: null } }
+            : change,
+        ),
       }));
       return commit(bad as StoredUnit[]);
     });
@@ -113,7 +130,11 @@ forEachStore((kit) => {
     const victim = players[VICTIM];
     expect(victim?.answerTo(K)?.e).toMatchObject({ code: "failed", retry: false });
     for (const n of WHOLE) if (n !== K) expect(victim?.answerTo(n)).toEqual({ c: victim?.clientId, n });
-    await expectChain(stage, VICTIM, WHOLE.filter((n) => n !== K));
+    await expectChain(
+      stage,
+      VICTIM,
+      WHOLE.filter((n) => n !== K),
+    );
     await expectOthersWhole(stage);
     // The answer is stable: the same number again is refused again, and does nothing.
     const again = players[VICTIM]?.post({ do: "note", text: poison }, { n: K });
@@ -135,7 +156,18 @@ forEachStore((kit) => {
       restore();
       return (async () => {
         const theirs = Array.from({ length: K }, (_, i) => ({
-          entry: { ...(units.find(({ entry }) => entry.actorId === actorId) as StoredUnit).entry, seq: seqBefore + 1 + i, kind: "loaded" as const, clientId: null, n: null, input: null, output: null, changes: null, writer: "another", batch: "theirs" },
+          entry: {
+            ...(units.find(({ entry }) => entry.actorId === actorId) as StoredUnit).entry,
+            seq: seqBefore + 1 + i,
+            kind: "loaded" as const,
+            clientId: null,
+            n: null,
+            input: null,
+            output: null,
+            changes: null,
+            writer: "another",
+            batch: "theirs",
+          },
           changes: [],
         }));
         expect(await commit(theirs)).toEqual({ result: "done" });
@@ -220,7 +252,11 @@ forEachStore((kit) => {
     sendChains(stage);
     await answered(stage);
     expect(victim.answerTo(K)?.e).toMatchObject({ code: "number_reused", retry: false });
-    await expectChain(stage, VICTIM, WHOLE.filter((n) => n !== K));
+    await expectChain(
+      stage,
+      VICTIM,
+      WHOLE.filter((n) => n !== K),
+    );
     await expectOthersWhole(stage);
     await world.close();
   });

@@ -1,5 +1,5 @@
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import Database from "better-sqlite3";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launchChromium, startDemoSession, watchErrors } from "../helpers/browser.ts";
 import { ServerProcess } from "../helpers/server-process.ts";
@@ -57,7 +57,7 @@ async function shows(page: Page, expected: string[]): Promise<void> {
 
 /** A row of the database, read over a connection that is not the server's. */
 function query<T>(sql: string): T[] {
-  const database = new Database(server.databaseFile, { readonly: true });
+  const database = new DatabaseSync(server.databaseFile, { readOnly: true });
   try {
     return database.prepare(sql).all() as T[];
   } finally {
