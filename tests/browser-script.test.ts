@@ -8,7 +8,8 @@ import type { LiveStatus } from "../client-sdk/live-client.ts";
 import type { PageLive } from "../client-sdk/protocol.ts";
 import { makeSign, SIGN_TEXTS } from "../client-sdk/sign.ts";
 import type { Socket } from "../client-sdk/wire.ts";
-import { FakeGroup, FakeNetwork, VirtualClock } from "./helpers/fake-room.ts";
+import { FakeGroup, FakeNetwork } from "./helpers/fake-room.ts";
+import { VirtualClock } from "./helpers/virtual-clock.ts";
 
 let code: string;
 

@@ -4,7 +4,8 @@ import { linkDefaults, pauseBefore } from "../client-sdk/link.ts";
 import { LiveClient, type LiveClientOptions, type LiveStatus } from "../client-sdk/live-client.ts";
 import { MemoryStorage } from "../client-sdk/outbox.ts";
 import { CloseCode, type PageLive, type Reload } from "../client-sdk/protocol.ts";
-import { FakeGroup, FakeNetwork, VirtualClock } from "./helpers/fake-room.ts";
+import { FakeGroup, FakeNetwork } from "./helpers/fake-room.ts";
+import { VirtualClock } from "./helpers/virtual-clock.ts";
 
 /** One player's page, its network and its group, in virtual time. */
 class World {
@@ -510,5 +511,5 @@ test("through random cuts, silences, refusals and reloads: each send once and in
     { numRuns: 60 },
   );
   expect(counts.reconnected).toBeGreaterThan(60);
-  expect(counts.repeated).toBeGreaterThan(60);
+  expect(counts.repeated).toBeGreaterThan(15);
 });

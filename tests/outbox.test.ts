@@ -3,12 +3,18 @@ import fc from "fast-check";
 import { WalrasError } from "../client-sdk/errors.ts";
 import { MemoryStorage, OUTBOX_MESSAGES, Outbox, type OutboxOptions } from "../client-sdk/outbox.ts";
 import type { Send } from "../client-sdk/protocol.ts";
-import { seeded } from "./helpers/fake-room.ts";
+import { seededRandom } from "../entities/random.ts";
 
 const RETRY = { code: "busy", message: "Busy.", retry: true };
 
 function makeOutbox(options: Partial<OutboxOptions> = {}): Outbox {
-  const defaults = { clientId: "A", page: "a/1/P", storage: new MemoryStorage(), prefix: "w.x.", random: seeded(1) };
+  const defaults = {
+    clientId: "A",
+    page: "a/1/P",
+    storage: new MemoryStorage(),
+    prefix: "w.x.",
+    random: seededRandom(1),
+  };
   return new Outbox({ ...defaults, ...options });
 }
 

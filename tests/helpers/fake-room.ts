@@ -1,4 +1,3 @@
-import type { Env } from "../../client-sdk/env.ts";
 import {
   type Answer,
   type ClientFrame,
@@ -13,59 +12,7 @@ import {
   type ServerFrame,
 } from "../../client-sdk/protocol.ts";
 import { decodeMessage, encodeFrame, type Socket, type SocketEvents } from "../../client-sdk/wire.ts";
-
-/** Numbers that look random and are the same for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-/** Time that passes only when told to. */
-export class VirtualClock implements Env {
-  readonly random: () => number;
-  private time = 0;
-  private order = 0;
-  private timers: { due: number; order: number; run: () => void }[] = [];
-
-  constructor(seed = 1) {
-    this.random = seeded(seed);
-  }
-
-  now(): number {
-    return this.time;
-  }
-
-  after(ms: number, run: () => void): () => void {
-    const timer = { due: this.time + ms, order: this.order++, run };
-    this.timers.push(timer);
-    return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Lets so much time pass, with everything that falls due and the promises that it settles. */
-  async run(ms: number): Promise<void> {
-    const end = this.time + ms;
-    for (;;) {
-      // Promises settle before the next timer, as they do between the tasks of a real event loop.
-      await new Promise((resolve) => setImmediate(resolve));
-      const next = this.timers
-        .filter((timer) => timer.due <= end)
-        .sort((a, b) => a.due - b.due || a.order - b.order)
-        .at(0);
-      if (!next) break;
-      this.timers = this.timers.filter((timer) => timer !== next);
-      this.time = Math.max(this.time, next.due);
-      next.run();
-    }
-    this.time = end;
-  }
-}
+import type { VirtualClock } from "./virtual-clock.ts";
 
 interface Member {
   send(frame: ServerFrame): void;
