@@ -5,18 +5,22 @@ import type { Value, Values } from "./tables.ts";
 import type { Unit } from "./unit.ts";
 import { View } from "./view.ts";
 
-/** Thrown where an async call would overwrite what another unit changed since the call read it. */
+/** Thrown where an async call would build on what is not so any more. */
 export class StaleWrite extends AuthorError {
   override readonly name: string = "StaleWrite";
 
-  constructor(row: Row, field: string) {
+  constructor(row: Row, field: string, why: string) {
     super(
       "stale_write",
-      `${row.model?.app}: ${row.model?.name}.${field} was changed by another message since this call read it, so this write would undo that change. Read ${field} again after the last await and decide anew.`,
+      `${row.model?.app}: ${row.model?.name}.${field} ${why}. Read it again after the last await and decide anew.`,
       { retry: true },
     );
   }
 }
+
+const CHANGED = "was changed by another message since this call read it, so this write would undo that change";
+const DELETED = "belongs to a row that another message has deleted";
+const TAKEN_BACK = "was read by this call from a change that the database has refused since";
 
 /**
  * The view of an async call. The group plays on while the call waits, so its writes stay here until a
@@ -27,9 +31,11 @@ export class BufferedView extends View {
   readonly #written = new Map<Row, Values>();
   readonly #created = new Set<Row>();
   readonly #deleted = new Set<Row>();
-  /** What `changedAt` said when this call read a field. */
+  /** Which version of a field this call has read: what `changedAt` said then. */
   readonly #readAt = new Map<Row, Map<string, number>>();
   readonly #clock: () => number;
+  /** A unit has the writes, and has not committed yet. */
+  #handedOver = false;
 
   /** @param options.clock the time goes on in a call that waits */
   constructor(memory: GroupMemory, options: { what: string; random: () => number; clock: () => number }) {
@@ -48,7 +54,8 @@ export class BufferedView extends View {
    * @throws StaleWrite, AuthorError; then nothing was written
    */
   apply(unit: Unit): void {
-    this.writeBackJson();
+    this.#refuseTakenBack();
+    for (const { row, name, text } of this.changedInPlace()) this.#put(row, name, text);
     for (const [row, values] of this.#written) {
       for (const name in values) this.#refuseStale(row, name);
     }
@@ -57,37 +64,66 @@ export class BufferedView extends View {
       for (const name in values) unit.set(row, name, values[name] ?? null);
     }
     for (const row of this.#deleted) unit.delete(row);
+    this.#handedOver = true;
   }
 
   /** The unit that took the writes over has committed: what this call wrote counts as read by it. */
   applied(unit: Unit): void {
     for (const [row, values] of this.#written) {
-      for (const name in values) this.#reads(row).set(name, unit.version);
+      for (const name in values) {
+        if (unit.changed(row, name)) this.#reads(row).set(name, unit.version);
+        // The author may have kept the object, and change it in place again.
+        const json = this.parsed.get(row)?.get(name);
+        if (json !== undefined) json.text = values[name] as string;
+      }
     }
-    this.discard();
+    this.#clear();
   }
 
   /** Forgets the writes since the last unit. */
   discard(): void {
+    for (const row of this.#created) row.deleted = true;
+    this.parsed.clear();
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#written.clear();
     this.#created.clear();
     this.#deleted.clear();
-    this.parsed.clear();
+    this.#handedOver = false;
   }
 
   protected override read(row: Row, name: string): Value {
     const written = this.#written.get(row);
     if (written !== undefined && name in written) return written[name] ?? null;
+    if (name === "n" && this.#created.has(row)) {
+      throw new AuthorError(
+        "not_numbered",
+        `${row.model?.app}: a new ${row.model?.name} of an async method gets its number n at the next yield.`,
+      );
+    }
+    const value = row.values[name] ?? null;
+    const json = this.parsed.get(row)?.get(name);
+    if (json !== undefined && json.text !== value && this.textOf(row, name, json.value) !== json.text) {
+      // It would be read anew, and what this call has done to the old one would be lost.
+      throw new StaleWrite(row, name, CHANGED);
+    }
     this.#reads(row).set(name, row.changedAt.get(name) ?? 0);
-    return row.values[name] ?? null;
+    return value;
   }
 
   protected override write(row: Row, name: string, value: Value): void {
+    this.#requireOpen();
+    this.#refuseStale(row, name);
+    this.#put(row, name, value);
+  }
+
+  #put(row: Row, name: string, value: Value): void {
     if (this.#created.has(row)) {
       row.values[name] = value;
       return;
     }
-    this.#refuseStale(row, name);
     let written = this.#written.get(row);
     if (written === undefined) {
       written = {};
@@ -97,17 +133,29 @@ export class BufferedView extends View {
   }
 
   protected override insert(row: Row): void {
+    this.#requireOpen();
     this.#created.add(row);
   }
 
   protected override remove(row: Row): void {
+    this.#requireOpen();
     if (this.#created.delete(row)) row.deleted = true;
     else this.#deleted.add(row);
   }
 
+  protected override isDeleted(row: Row): boolean {
+    return row.deleted || this.#deleted.has(row);
+  }
+
   protected override *rows(model: ModelSpec): Iterable<Row> {
-    for (const row of this.memory.extrasOf(model.table).values()) if (!this.#deleted.has(row)) yield row;
-    for (const row of this.#created) if (row.model === model) yield row;
+    const stored = this.memory.extrasOf(model.table);
+    for (const row of stored.values()) {
+      if (this.#deleted.has(row)) continue;
+      this.#reads(row).set("n", row.changedAt.get("n") ?? 0);
+      yield row;
+    }
+    // While a unit has them, they are in memory already.
+    if (!this.#handedOver) for (const row of this.#created) if (row.model === model) yield row;
   }
 
   #reads(row: Row): Map<string, number> {
@@ -120,7 +168,32 @@ export class BufferedView extends View {
   }
 
   #refuseStale(row: Row, name: string): void {
+    if (row.deleted) throw new StaleWrite(row, name, DELETED);
     const readAt = this.#readAt.get(row)?.get(name);
-    if (readAt !== undefined && (row.changedAt.get(name) ?? 0) > readAt) throw new StaleWrite(row, name);
+    if (readAt !== undefined && (row.changedAt.get(name) ?? 0) !== readAt) throw new StaleWrite(row, name, CHANGED);
+  }
+
+  /** What this call computed from a unit that was taken back must not get out. Said once: then the author knows. */
+  #refuseTakenBack(): void {
+    const { takenBack } = this.memory;
+    if (takenBack.size === 0) return;
+    let stale: StaleWrite | undefined;
+    for (const [row, reads] of this.#readAt) {
+      for (const [name, version] of reads) {
+        if (!takenBack.has(version)) continue;
+        reads.delete(name);
+        stale ??= new StaleWrite(row, name, TAKEN_BACK);
+      }
+    }
+    if (stale !== undefined) throw stale;
+  }
+
+  /** Between a yield and its commit nothing would hold a write: the author's code is doing two things at once. */
+  #requireOpen(): void {
+    if (!this.#handedOver) return;
+    throw new AuthorError(
+      "unit_closed",
+      `${this.what}: a field or row was written while a yield was being stored. Await everything that you have started before you yield.`,
+    );
   }
 }

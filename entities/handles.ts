@@ -149,7 +149,7 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
   },
   participant(this: Handle) {
     const { memory } = this[VIEW];
-    const id = this[ROW].values.participantId as number;
+    const id = this[VIEW].builtIn(this[ROW], "participantId") as number;
     const row = memory.participants.get(id);
     if (row === undefined) {
       throw new AuthorError(

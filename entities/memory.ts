@@ -11,7 +11,7 @@ export class Row {
   readonly values: Values;
   /** Deleted by a unit; taken out of memory when that unit has committed. */
   deleted = false;
-  /** Version of the memory at which a field last changed; absent: not since the actor was loaded. */
+  /** Version of the memory at which a field got its value, `n` for the row itself; absent: not since the actor was loaded. */
   readonly changedAt = new Map<string, number>();
 
   constructor(table: Table, model: ModelSpec | null, values: Values) {
@@ -52,9 +52,11 @@ export class GroupMemory {
   /** Decimal places of currency fields. */
   readonly decimals: number;
 
-  /** Counts the units that changed something, and those that were taken back. Not seq: a seq is used
-   * again after a unit was taken back, and who read its values must not mistake the new ones for them. */
+  /** Counts the units that are to be stored. Not seq: a seq is used again after a unit was taken back,
+   * and who read its values must not mistake the new ones for them. */
   version = 0;
+  /** Versions of units that the store refused, and of those that ran after them: nobody may build on what they read there. */
+  readonly takenBack = new Set<number>();
 
   readonly #playerById = new Map<number, Row>();
   readonly #playerByParticipant = new Map<number, Row>();

@@ -15,8 +15,10 @@ export class Unit {
   readonly #created = new Set<Row>();
   readonly #deleted = new Set<Row>();
 
-  /** Version of the memory that this unit made, see {@link stamp}. */
+  /** Version of the memory that this unit made, see {@link stamp}; 0: not stamped. */
   version = 0;
+  /** What {@link Row.changedAt} said of the fields that this unit changed, before it did. */
+  readonly #before = new Map<Row, Map<string, number | undefined>>();
 
   constructor(memory: GroupMemory) {
     this.#memory = memory;
@@ -40,6 +42,7 @@ export class Unit {
     this.set(this.#memory.group, "extraCount", n);
     row.values.actorId = this.#memory.actorId;
     row.values.n = n;
+    row.deleted = false;
     this.#memory.extrasOf(row.table).set(n, row);
     this.#created.add(row);
   }
@@ -78,19 +81,45 @@ export class Unit {
   /** Marks what changed, for {@link Row.changedAt}. */
   stamp(): void {
     this.version = ++this.#memory.version;
+    for (const row of this.#created) this.#mark(row, "n");
     for (const [row, old] of this.#old) {
-      for (const name in old) if (row.values[name] !== old[name]) row.changedAt.set(name, this.version);
+      for (const name in old) if (row.values[name] !== old[name]) this.#mark(row, name);
     }
+  }
+
+  #mark(row: Row, name: string): void {
+    let before = this.#before.get(row);
+    if (before === undefined) {
+      before = new Map();
+      this.#before.set(row, before);
+    }
+    before.set(name, row.changedAt.get(name));
+    row.changedAt.set(name, this.version);
+  }
+
+  /** Whether this unit, once stamped, changed a field's value. */
+  changed(row: Row, name: string): boolean {
+    return this.#before.get(row)?.has(name) ?? false;
   }
 
   /** Takes everything back. Later units must have been taken back before. */
   undo(): void {
-    this.stamp();
     for (const row of this.#deleted) row.deleted = false;
-    for (const row of this.#created) this.#memory.extrasOf(row.table).delete(row.values.n as number);
+    for (const row of this.#created) {
+      this.#memory.extrasOf(row.table).delete(row.values.n as number);
+      row.deleted = true;
+    }
     for (const [row, old] of this.#old) {
       for (const name in old) row.values[name] = old[name] ?? null;
     }
+    // Who read the values from before has them again, and their writes are not stale.
+    for (const [row, before] of this.#before) {
+      for (const [name, version] of before) {
+        if (version === undefined) row.changedAt.delete(name);
+        else row.changedAt.set(name, version);
+      }
+    }
+    if (this.version > 0) this.#memory.takenBack.add(this.version);
   }
 
   /** Called when it has committed: deleted rows leave memory. */

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
-import { toJson } from "../client-sdk/json.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import { checkValue } from "./fields.ts";
 import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW } from "./handles.ts";
@@ -9,6 +8,12 @@ import type { Value } from "./tables.ts";
 import { initialValues, Unit } from "./unit.ts";
 
 export { VIEW } from "./handles.ts";
+
+/** A JSON field as an author's code holds it. */
+export interface ParsedJson {
+  text: string;
+  readonly value: unknown;
+}
 
 /**
  * How one call of an author's function sees the models: every handle belongs to a view, and reads and
@@ -23,8 +28,9 @@ export abstract class View {
   readonly #draw: () => number;
   #ended = false;
   readonly #handles = new Map<Row, Handle>();
-  /** Parsed JSON fields that were read: they may be changed in place, which shows at the end of the unit. */
-  protected readonly parsed = new Map<Row, Map<string, unknown>>();
+  /** JSON fields that were read, with the text that they were read from: they may be changed in place, which shows
+   * at the end of the unit. */
+  protected readonly parsed = new Map<Row, Map<string, ParsedJson>>();
 
   constructor(memory: GroupMemory, options: { what: string; at: number; random: () => number }) {
     this.memory = memory;
@@ -82,7 +88,7 @@ export abstract class View {
   /** Reads a declared field as authors see it. */
   readField(row: Row, name: string, spec: FieldSpec): unknown {
     this.check();
-    if (row.deleted) throw this.#deletedError(row);
+    if (this.isDeleted(row)) throw this.#deletedError(row);
     const value = this.read(row, name);
     if (value === null) {
       if (spec.blank) return null;
@@ -100,7 +106,7 @@ export abstract class View {
   /** Writes a declared field, checked and rounded. */
   writeField(row: Row, name: string, spec: FieldSpec, value: unknown): void {
     this.check();
-    if (row.deleted) throw this.#deletedError(row);
+    if (this.isDeleted(row)) throw this.#deletedError(row);
     this.write(row, name, this.#toValue(row.model as ModelSpec, name, spec, value));
     this.parsed.get(row)?.delete(name);
   }
@@ -153,16 +159,25 @@ export abstract class View {
     this.remove(row);
   }
 
-  /** Finds the JSON fields that were changed in place since they were read, and writes them. */
-  protected writeBackJson(): void {
+  /** The JSON fields that were changed in place since they were read. @throws AuthorError for what is not JSON */
+  protected *changedInPlace(): Iterable<{ row: Row; name: string; text: string }> {
     for (const [row, fields] of this.parsed) {
-      if (row.deleted) continue;
-      for (const [name, value] of fields) {
-        const model = row.model as ModelSpec;
-        const text = toJson(value, `${model.app}: ${model.name}.${name}`);
-        if (text !== this.read(row, name)) this.write(row, name, text);
+      if (this.isDeleted(row)) continue;
+      for (const [name, json] of fields) {
+        const text = this.textOf(row, name, json.value);
+        if (text !== json.text) yield { row, name, text };
       }
     }
+  }
+
+  protected textOf(row: Row, name: string, value: unknown): string {
+    const model = row.model as ModelSpec;
+    const spec = model.fields[name] as FieldSpec;
+    return checkValue(spec, value, `${model.app}: ${model.name}.${name}`, this.memory.decimals) as string;
+  }
+
+  protected isDeleted(row: Row): boolean {
+    return row.deleted;
   }
 
   protected abstract read(row: Row, name: string): Value;
@@ -183,8 +198,11 @@ export abstract class View {
       fields = new Map();
       this.parsed.set(row, fields);
     }
-    if (!fields.has(name)) fields.set(name, JSON.parse(text));
-    return fields.get(name);
+    const known = fields.get(name);
+    if (known !== undefined && known.text === text) return known.value;
+    const value: unknown = JSON.parse(text);
+    fields.set(name, { text, value });
+    return value;
   }
 
   #linked(spec: FieldSpec, id: number): Handle {
@@ -252,7 +270,7 @@ export class DirectView extends View {
 
   /** Ends the call: in-place changes of JSON fields are found now. @throws AuthorError for what is not JSON */
   finish(): void {
-    this.writeBackJson();
+    for (const { row, name, text } of this.changedInPlace()) this.write(row, name, text);
     this.end();
   }
 

@@ -248,6 +248,16 @@ export class Actor implements CommitOwner {
       );
       return;
     }
+    this.resume(turn);
+  }
+
+  /** As {@link post}, for what goes on with a call that is under way: it comes in however much is waiting, since
+   * each call waits for its one turn. */
+  resume(turn: Turn): void {
+    if (this.#dead) {
+      turn.fail(moved());
+      return;
+    }
     this.lastActive = this.world.monotonic();
     this.#mailbox.push(turn);
     this.#pump();

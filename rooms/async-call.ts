@@ -7,9 +7,9 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { Unit } from "../entities/unit.ts";
 import { runInAsync } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor, ActorWorld, Outcome, Turn } from "./actor.ts";
 import { type Outgoing, outputToJson, type RecordedOutput, route } from "./deliveries.ts";
-import type { Connection } from "./gate.ts";
+import type { Connection, Gate } from "./gate.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 
 /** Whether a live method may wait: declared `async`, with or without `*`. */
@@ -27,8 +27,18 @@ interface CallOptions {
   readonly data: unknown;
 }
 
-/** Calls under way, by actor and by client number. */
-const underWay = new WeakMap<Actor, Map<string, AsyncCall>>();
+/** Calls under way in all groups of a process, by participant and client number: who asks again may be in the next
+ * group by then. */
+const underWay = new WeakMap<ActorWorld, Map<string, AsyncCall>>();
+
+function callsOf(world: ActorWorld): Map<string, AsyncCall> {
+  let calls = underWay.get(world);
+  if (calls === undefined) {
+    calls = new Map();
+    underWay.set(world, calls);
+  }
+  return calls;
+}
 
 /**
  * A live method that waits for something. Its unit ends at each `yield` and at return: the writes and
@@ -39,7 +49,8 @@ export class AsyncCall {
   readonly #actor: Actor;
   readonly #options: CallOptions;
   readonly #view: BufferedView;
-  readonly #askers = new Set<Connection>();
+  /** Who gets the answer, through the gate of the group that they are in. */
+  readonly #askers = new Map<Connection, Gate>();
 
   constructor(actor: Actor, options: CallOptions) {
     this.#actor = actor;
@@ -52,27 +63,37 @@ export class AsyncCall {
     });
   }
 
-  static running(actor: Actor, c: string, n: number): AsyncCall | undefined {
-    return underWay.get(actor)?.get(`${c}:${n}`);
+  /** The call of this number, if it is under way in this process. */
+  static running(world: ActorWorld, participantId: number, c: string, n: number): AsyncCall | undefined {
+    const call = callsOf(world).get(`${participantId}:${c}:${n}`);
+    // With its actor, a call has lost the way to store or send anything.
+    return call === undefined || call.#actor.dead ? undefined : call;
   }
 
   /** The answer goes to this connection (too). */
-  answerTo(connection: Connection): void {
-    this.#askers.add(connection);
+  answerTo(connection: Connection, gate: Gate): void {
+    this.#askers.set(connection, gate);
   }
 
   begin(): void {
-    const calls = underWay.get(this.#actor) ?? new Map<string, AsyncCall>();
-    underWay.set(this.#actor, calls);
-    const key = `${this.#options.c}:${this.#options.n}`;
-    calls.set(key, this);
+    callsOf(this.#actor.world).set(this.#key, this);
     this.#actor.asyncCalls++;
     void this.#run().finally(() => {
+      this.#forget();
       this.#view.end();
-      calls.delete(key);
       this.#actor.asyncCalls--;
       this.#actor.lastActive = this.#actor.world.monotonic();
     });
+  }
+
+  get #key(): string {
+    const { participantId, c, n } = this.#options;
+    return `${participantId}:${c}:${n}`;
+  }
+
+  #forget(): void {
+    const calls = callsOf(this.#actor.world);
+    if (calls.get(this.#key) === this) calls.delete(this.#key);
   }
 
   async #run(): Promise<void> {
@@ -87,7 +108,10 @@ export class AsyncCall {
         error: messageOf(error),
         stack: stackOf(error),
       });
-      await this.#end(error).catch(() => {});
+      // An end that cannot be stored is answered all the same, unless there is nobody left to answer.
+      await this.#end(error).catch((failure: unknown) => {
+        if (!(failure instanceof GroupGone)) this.#answer(error);
+      });
     }
   }
 
@@ -132,10 +156,16 @@ export class AsyncCall {
     return runInAsync(this.#view, go);
   }
 
+  /** To all whom it names: who is on the page then shows in its turn. */
   #route(returned: unknown): Outgoing[] {
+    return route(returned, this.#actor.memory.players.length, () => true, this.#options.page);
+  }
+
+  #present(outgoing: readonly Outgoing[]): Outgoing[] {
     const { page } = this.#options;
-    const actor = this.#actor;
-    return route(returned, actor.memory.players.length, (id) => actor.isOnPage(id, page), page);
+    return outgoing
+      .map(({ to, text }) => ({ to: to.filter((id) => this.#actor.isOnPage(id, page)), text }))
+      .filter(({ to }) => to.length > 0);
   }
 
   #finish(returned: unknown): Promise<void> {
@@ -156,8 +186,9 @@ export class AsyncCall {
       let refusal: Error | undefined;
       const turn: Turn = {
         bytes: outgoing.reduce((sum, { text }) => sum + text.length, 0),
-        run(): Outcome {
+        run: (): Outcome => {
           const unit = new Unit(actor.memory);
+          const present = this.#present(outgoing);
           try {
             if (refusal !== undefined) throw refusal;
             view.apply(unit);
@@ -174,11 +205,11 @@ export class AsyncCall {
               page,
               // The end of call n is kept under -n, so that a message sent again finds its answer.
               ...(kind === "done" ? { clientId: c, n: -n } : {}),
-              output: output === undefined ? outputToJson(outgoing) : JSON.stringify(output),
+              output: output === undefined ? outputToJson(present) : JSON.stringify(output),
             },
             release: (seq) => {
               view.applied(unit);
-              actor.gate.deliver(seq, page, outgoing);
+              actor.gate.deliver(seq, page, present);
               resolve();
             },
           };
@@ -191,16 +222,18 @@ export class AsyncCall {
         },
         fail: (failure) => reject(new GroupGone(failure.message)),
       };
-      actor.post(turn);
+      actor.resume(turn);
     }).then(() => {
       if (kind === "done") this.#answer(error);
     });
   }
 
   #answer(error: unknown): void {
+    // From here on the journal has the answer.
+    this.#forget();
     const { c, n } = this.#options;
     const answer: Answer = error === null ? { c, n } : { c, n, e: { ...refusalBody(error), retry: false } };
-    for (const connection of this.#askers) this.#actor.gate.answer(connection, answer);
+    for (const [connection, gate] of this.#askers) gate.answer(connection, answer);
   }
 }
 

@@ -185,7 +185,7 @@ export class MessageTurn implements Turn {
       },
       release: () => {
         const call = new AsyncCall(actor, { participantId: this.#participantId, page: p, c, n, live, data });
-        if (this.#from !== null) call.answerTo(this.#from);
+        if (this.#from !== null) call.answerTo(this.#from, actor.gate);
         call.begin();
       },
     };
@@ -239,16 +239,21 @@ export class MessageTurn implements Turn {
     try {
       const { read } = actor.world.store;
       const entry = await read.message(this.#participantId, c, n);
-      if (entry === undefined || actor.dead) return;
+      if (entry === undefined) {
+        // Its refusal could not be stored either.
+        const message = "The database refused the message.";
+        actor.gate.refuse(from, c, n, { code: Refusal.FAILED, message, retry: false });
+        return;
+      }
       if (entry.input !== null && text !== null && entry.input !== text) {
         const message = `Message number ${n} was used before for other data.`;
         actor.gate.refuse(from, c, n, { code: Refusal.NUMBER_REUSED, message, retry: false });
         return;
       }
       if (entry.kind === "started") {
-        const running = AsyncCall.running(actor, c, n);
+        const running = AsyncCall.running(actor.world, this.#participantId, c, n);
         if (running !== undefined) {
-          running.answerTo(from);
+          running.answerTo(from, actor.gate);
           return;
         }
         const done = await read.message(this.#participantId, c, -n);
