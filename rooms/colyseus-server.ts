@@ -1,8 +1,8 @@
-import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
-import { matchMaker, Server } from "@colyseus/core";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { Server } from "@colyseus/core";
 import { WebSocketTransport } from "@colyseus/ws-transport";
-import type { Application } from "express";
+import express, { type Application } from "express";
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { GameRoom } from "./game-room.ts";
 import type { Log } from "./log.ts";
@@ -30,69 +30,84 @@ export interface ColyseusServer {
   stop(): Promise<void>;
 }
 
+/** How long a socket that was closed may take to say so, in milliseconds. A stalled one would take 30 s. */
+const CLOSE_TIMEOUT = 2000;
+
+/** What asks for a seat. Anything else has no business with Colyseus. */
+const SEAT_URL = /^\/[\w-]+\/[a-z]\d+\?sessionId=[\w-]+$/;
+
 /**
- * The one place where a Colyseus server is made. What it turns off is on by default and would break a
- * promise; each is held by tests/colyseus-facts.test.ts.
+ * The one place where a Colyseus server is made. Colyseus gets the sockets of seats and nothing else:
+ * HTTP, the check of what may become a socket, and the end of the process are ours. What that cures is
+ * held by tests/colyseus-facts.test.ts and tests/hostile-sockets.test.ts.
  */
 export async function startColyseus(options: ColyseusOptions): Promise<ColyseusServer> {
   const { log } = options;
-  // Rooms are made by Walras alone; no one may create or join them by name over HTTP.
-  matchMaker.controller.exposedMethods = [];
-  // Colyseus would let every origin read every response of this server, with credentials.
-  matchMaker.controller.getCorsHeaders = () => ({});
-  matchMaker.controller.DEFAULT_CORS_HEADERS = {} as typeof matchMaker.controller.DEFAULT_CORS_HEADERS;
-
+  const app = express();
+  options.express(app);
+  const http = createServer();
   const transport = new WebSocketTransport({
+    noServer: true,
     // Its default is 4 KiB, beyond which it closes for good. The exact limit is ours, with a proper answer.
     maxPayload: options.maxPayload,
     pingInterval: 3000,
     pingMaxRetries: 2,
-    beforeUpgrade: (request) =>
-      isSameOrigin(request.headers, options.allowedOrigins)
-        ? undefined
-        : new Response("This origin may not connect.", { status: 403 }),
+    // Not in the types of ws yet.
+    ...{ closeTimeout: CLOSE_TIMEOUT },
   });
+  transport.attachToServer(http, { filter: (request) => mayUpgrade(request, options.allowedOrigins) });
   const server = new Server({
     transport,
     // It would end the process on any stray exception, and take over the signals.
     gracefullyShutdown: false,
     greet: false,
     logger: quietLogger(log),
-    express: options.express,
     ...(options.publicAddress === undefined ? {} : { publicAddress: options.publicAddress }),
   });
   for (const [name, room] of Object.entries(options.rooms)) server.define(name, room);
 
-  const http = transport.server;
-  if (http === undefined) throw new Error("the transport has no HTTP server");
   // Colyseus waits for ever if the port is taken: its own handler comes with the listening event only.
   await new Promise<void>((resolve, reject) => {
     http.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)));
     server.listen(options.port, options.host).then(() => resolve(), reject);
   });
+  // Colyseus answers HTTP: it lets every origin read every response with credentials, lets anybody make
+  // and join rooms by name, and leaves a rejected promise behind for a request with a broken Host.
+  http.removeAllListeners("request");
+  http.on("request", app);
   const { port } = http.address() as AddressInfo;
   return {
     port,
     async stop() {
-      const closed = new Promise<void>((resolve) => http.once("close", () => resolve()));
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       await server.gracefullyShutdown(false);
-      (http as { closeAllConnections?(): void }).closeAllConnections?.();
+      http.closeAllConnections();
       await closed;
     },
   };
 }
 
+/**
+ * Whether a request may become a WebSocket; if not, it is answered. It must not get as far as Colyseus:
+ * one that anybody can send, `GET *:70000`, throws in there and ends the process.
+ */
+function mayUpgrade({ url = "", headers, socket }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
+  const status = !SEAT_URL.test(url)
+    ? "404 Not Found"
+    : isSameOrigin(headers, allowedOrigins)
+      ? undefined
+      : "403 Forbidden";
+  if (status === undefined) return true;
+  // From here on nobody else looks after it.
+  (socket as Socket).on("error", () => socket.destroy());
+  socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.destroySoon();
+  return false;
+}
+
 /** Whether a WebSocket may be opened: no Origin (not a browser), our own, or an allowed one. */
-export function isSameOrigin(headers: Headers | IncomingMessage["headers"], allowed: readonly string[]): boolean {
-  const get = (name: string) =>
-    headers instanceof Headers ? headers.get(name) : (headers[name] as string | undefined);
-  const origin = get("origin");
-  if (origin === null || origin === undefined || allowed.includes(origin)) return true;
-  try {
-    return new URL(origin).host === get("host");
-  } catch {
-    return false;
-  }
+export function isSameOrigin({ origin, host }: IncomingHttpHeaders, allowed: readonly string[]): boolean {
+  return origin === undefined || allowed.includes(origin) || URL.parse(origin)?.host === host;
 }
 
 function cannotListen(error: NodeJS.ErrnoException, { host, port }: ColyseusOptions): WalrasError {
