@@ -43,6 +43,9 @@ const SEAT_URL = /^\/[\w-]+\/[a-z]\d+\?sessionId=[\w-]+$/;
  */
 export async function startColyseus(options: ColyseusOptions): Promise<ColyseusServer> {
   const { log } = options;
+  // Where the monitor of pm2 is installed, as it is with @colyseus/testing, Colyseus starts it: it takes
+  // over stray exceptions, ends the process after them, and wraps Node's HTTP. It leaves one alone that exists.
+  Reflect.set(globalThis, Symbol.for("@pm2/io"), { metric: () => {} });
   const app = express();
   options.express(app);
   const http = createServer();
