@@ -1,8 +1,18 @@
-import { type Client, Room } from "@colyseus/core";
+import { type Client, ClientState, Room } from "@colyseus/core";
 import { CloseCode } from "../client-sdk/protocol.ts";
+import { FRAME_HEADER, JOIN_ACK, PING } from "../client-sdk/wire.ts";
 
 /** Longest interval that setTimeout takes, in milliseconds: 24 days. */
 const NEVER = 2 ** 31 - 1;
+
+/** Bytes waiting in a socket beyond which its pings get no answer. */
+const PING_LIMIT = 64 * 1024;
+
+/** By which Colyseus' own SDK says that it leaves. */
+const LEAVE: Uint8Array = Uint8Array.of(12);
+
+/** Room's own reading of a message. */
+type Read = (client: Client, bytes: Buffer) => void;
 
 /**
  * What every room of Walras needs so that Colyseus 0.18 cannot break a promise. Each line answers a
@@ -10,7 +20,6 @@ const NEVER = 2 ** 31 - 1;
  *
  * - An exception in a handler shuts the process down unless `onUncaughtException` exists when the room
  *   is constructed, so it is a method here and not a field.
- * - A message type without a handler gets its sender kicked in production, so `*` is handled.
  * - `autoDispose` would remove a room between two page loads of its players.
  * - The clock ticks every 16 to 50 ms even in an idle room, so it is stretched; its timers fire in the
  *   wrong order and are not used.
@@ -22,7 +31,9 @@ export abstract class GameRoom extends Room {
   override seatReservationTimeout = 30;
 
   override onCreate(options: unknown): void {
-    this.onMessage("*", (client: Client) => this.onUnknown(client));
+    // Private in Colyseus, which binds it to each socket that joins.
+    const read = Reflect.get(this, "_onMessage").bind(this) as Read;
+    Reflect.set(this, "_onMessage", (client: Client, bytes: Buffer) => this.#sift(client, bytes, read));
     this.open(options);
   }
 
@@ -34,9 +45,32 @@ export abstract class GameRoom extends Room {
     void this.disconnect(CloseCode.RETRY);
   }
 
+  /**
+   * Lets Colyseus read what a page has a use for and nothing else. Left to itself it kicks for a type
+   * without a handler and for broken msgpack, prints a line for each type that is not UTF-8, and holds
+   * back what goes to a client that never acknowledges its join, without bound.
+   */
+  #sift(client: Client, bytes: Buffer, read: Read): void {
+    if (is(bytes, JOIN_ACK)) read(client, bytes);
+    else if (client.state !== ClientState.JOINED) return;
+    else if (is(bytes, PING)) {
+      if (bufferedOf(client) < PING_LIMIT) read(client, bytes);
+    } else if (is(bytes, LEAVE) || FRAME_HEADER.every((byte, i) => bytes[i] === byte)) read(client, bytes);
+    else this.onUnknown(client);
+  }
+
   /** Sets the room id and the handlers. */
   protected abstract open(options: unknown): void;
   /** A message that is not in our protocol. */
   protected abstract onUnknown(client: Client): void;
   protected abstract onError(error: Error, method: string): void;
+}
+
+/** Bytes that wait in a client's socket. */
+function bufferedOf(client: Client): number {
+  return (client.ref as { bufferedAmount?: number }).bufferedAmount ?? 0;
+}
+
+function is(bytes: Uint8Array, message: Uint8Array): boolean {
+  return bytes.length === message.length && bytes[0] === message[0];
 }
