@@ -23,7 +23,8 @@ type Read = (client: Client, bytes: Buffer) => void;
  * - `autoDispose` would remove a room between two page loads of its players.
  * - The clock ticks every 16 to 50 ms even in an idle room, so it is stretched; its timers fire in the
  *   wrong order and are not used.
- * - At shutdown, clients would be closed with a code after which they do not come back.
+ * - At shutdown, clients would be closed with a code after which they do not come back, and a seat that
+ *   nobody has taken would keep the room, and with it the server, from ending for up to 30 s.
  */
 export abstract class GameRoom extends Room {
   override autoDispose = false;
@@ -43,6 +44,15 @@ export abstract class GameRoom extends Room {
 
   override onBeforeShutdown(): void {
     void this.disconnect(CloseCode.RETRY);
+  }
+
+  override disconnect(closeCode?: number): Promise<unknown> {
+    // Private in Colyseus, which would wait with the end of the room until the last of them has expired.
+    const seats = Reflect.get(this, "_reservedSeats") as Record<string, unknown>;
+    const timers = Reflect.get(this, "_reservedSeatTimeouts") as Record<string, NodeJS.Timeout>;
+    for (const sessionId of Object.keys(seats)) delete seats[sessionId];
+    for (const timer of Object.values(timers)) clearTimeout(timer);
+    return super.disconnect(closeCode);
   }
 
   /**
