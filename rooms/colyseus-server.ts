@@ -125,7 +125,7 @@ function cannotListen(error: NodeJS.ErrnoException, { host, port }: ColyseusOpti
   });
 }
 
-/** Colyseus logs seats, ids and payloads of hostile clients; only that something happened is kept. */
+/** Of what Colyseus prints, errors are kept, without their stacks. Refused seats are not among them. */
 function quietLogger(log: Log) {
   const drop = (): void => {};
   return {
@@ -133,6 +133,6 @@ function quietLogger(log: Log) {
     info: drop,
     trace: drop,
     warn: drop,
-    error: () => log.warn("a connection was refused or failed"),
+    error: (text: unknown) => log.warn("a connection failed", { error: String(text).split("\n", 1)[0] }),
   };
 }

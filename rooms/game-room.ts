@@ -39,7 +39,8 @@ export abstract class GameRoom extends Room {
   }
 
   override onUncaughtException(error: Error, method: string): void {
-    this.onError(error, method);
+    // Colyseus logs those that it hands on to the client.
+    if (method !== "onJoin") this.onError(error, method);
   }
 
   override onBeforeShutdown(): void {
