@@ -108,7 +108,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
       for (const timer of timers) clearInterval(timer);
       await actors.finish(deadlineMs);
       committer.stop();
-      await Promise.race([committer.drained(), sleep(deadlineMs)]);
+      await within(deadlineMs, committer.drained());
       actors.end();
       await colyseus.stop();
       watchdog.stop();
@@ -149,4 +149,14 @@ export async function startGame(options: GameOptions): Promise<Game> {
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits for something, but no longer than so many milliseconds, and leaves no timer behind. */
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }

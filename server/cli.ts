@@ -69,7 +69,7 @@ async function confirm(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-const [name = "help", ...args] = process.argv.slice(2);
+const [name = "help", ...args] = process.argv.slice(3);
 const command = COMMANDS[name];
 try {
   if (command === undefined) {

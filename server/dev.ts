@@ -6,7 +6,7 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dirname, "..");
 const WATCHED = ["apps", "server", "rooms", "entities", "client-sdk", "_templates", "index.ts", "walras.config.ts"];
 /** Templates, pictures and the like are read anew by themselves. */
-const RESTARTS = /\.(ts|css)$/;
+const RESTARTS = /\.(ts|js|css)$/;
 /** Editors write a file in several steps. */
 const QUIET_MS = 150;
 
@@ -16,7 +16,7 @@ let isStopping = false;
 
 function start(): void {
   // Without an IPC channel: Colyseus' process would spin if its parent died and left it one.
-  child = spawn(process.execPath, [join(ROOT, "server/main.ts")], { stdio: "inherit", cwd: ROOT });
+  child = spawn(process.execPath, [join(ROOT, "server/main.js")], { stdio: "inherit", cwd: ROOT });
   child.once("exit", (code) => {
     child = undefined;
     if (isStopping) process.exit(code ?? 0);

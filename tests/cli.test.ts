@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { loadProject } from "../server/apps.ts";
 import { DEFAULTS, readSettings } from "../server/config.ts";
-import { nodeProblem } from "../server/node-version.ts";
+import { nodeProblem } from "../server/node-version.js";
 import { ask } from "./helpers/http.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -16,22 +16,33 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Runs one of the programs to its end; `until` stops it by a signal once its output matches. */
+/** Runs what the npm scripts run to its end; `until` stops it by a signal once its output matches. */
 function run(
-  program: string,
   args: string[],
   env: Record<string, string> = {},
-  until?: { matches: RegExp; act?(output: string): Promise<void>; signal: NodeJS.Signals },
+  until?: {
+    matches: RegExp;
+    act?(output: string): Promise<void>;
+    signal: NodeJS.Signals;
+    /** Once the output matches `begin`, `prepare` is called. */
+    begin?: RegExp;
+    prepare?(): Promise<void>;
+  },
 ): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(ROOT, "server", program), ...args], {
+    const child = spawn(process.execPath, [join(ROOT, "server/main.js"), ...args], {
       cwd: folder,
       env: { PATH: process.env.PATH, WALRAS_DB: join(folder, "db.sqlite3"), HOST: "127.0.0.1", PORT: "0", ...env },
     });
     let output = "";
     let isDone = false;
+    let isBegun = false;
     const read = (chunk: Buffer) => {
       output += chunk;
+      if (!isBegun && until?.begin?.test(output)) {
+        isBegun = true;
+        until.prepare?.().catch(reject);
+      }
       if (until === undefined || isDone || !until.matches.test(output)) return;
       isDone = true;
       Promise.resolve(until.act?.(output)).then(() => child.kill(until.signal), reject);
@@ -45,23 +56,23 @@ function run(
 
 describe("the command line", () => {
   test("lists its commands", async () => {
-    const { code, output } = await run("cli.ts", ["help"]);
+    const { code, output } = await run(["cli", "help"]);
     expect(code).toBe(0);
     for (const name of ["resetdb", "sessions", "help"]) expect(output).toContain(name);
   });
 
   test("says what was probably meant", async () => {
-    const { code, output } = await run("cli.ts", ["restdb"]);
+    const { code, output } = await run(["cli", "restdb"]);
     expect([code, output]).toEqual([1, expect.stringContaining("There is no command restdb. Did you mean resetdb?")]);
   });
 
   test("deletes data only when it is sure", async () => {
     const file = join(folder, "db.sqlite3");
     await writeFile(file, "data");
-    const unsure = await run("cli.ts", ["resetdb"]);
+    const unsure = await run(["cli", "resetdb"]);
     expect([unsure.code, unsure.output]).toEqual([1, expect.stringContaining("Add --yes")]);
     await access(file);
-    expect((await run("cli.ts", ["resetdb", "--yes"])).code).toBe(0);
+    expect((await run(["cli", "resetdb", "--yes"])).code).toBe(0);
     await expect(access(file)).rejects.toThrow("ENOENT");
   });
 });
@@ -69,7 +80,6 @@ describe("the command line", () => {
 describe("the server", () => {
   test("says where it is, serves, makes sessions that the command line lists, and stops on a signal", async () => {
     const { code, output } = await run(
-      "main.ts",
       [],
       {},
       {
@@ -82,18 +92,35 @@ describe("the server", () => {
       },
     );
     expect([code, output]).toEqual([0, expect.stringContaining("SIGTERM: finishing")]);
-    expect((await run("cli.ts", ["sessions"])).output).toMatch(/^[a-z0-9]{8} {2}\d{4}-.* auction \(demo\)$/m);
+    expect((await run(["cli", "sessions"])).output).toMatch(/^[a-z0-9]{8} {2}\d{4}-.* auction \(demo\)$/m);
+  });
+
+  test("in development starts again when a file changes, and stops its child with itself", async () => {
+    const app = join(ROOT, "apps/auction/index.ts");
+    const { output } = await run(
+      ["dev"],
+      {},
+      {
+        matches: /is ready on[\s\S]*is ready on/,
+        begin: /is ready on/,
+        async prepare() {
+          await utimes(app, new Date(), new Date());
+        },
+        signal: "SIGTERM",
+      },
+    );
+    expect(output).toContain("apps/auction/index.ts");
   });
 
   test("refuses production without a password, and names the variable", async () => {
-    const { code, output } = await run("main.ts", [], { WALRAS_PRODUCTION: "1" });
+    const { code, output } = await run([], { WALRAS_PRODUCTION: "1" });
     expect([code, output]).toEqual([1, expect.stringContaining("WALRAS_ADMIN_PASSWORD is not set")]);
     expect(output).not.toContain("    at ");
   });
 
   test("refuses a Node that cannot run it, and names the way to one that can", () => {
     for (const version of ["18.0.0", "20.20.2", "22.17.1"])
-      expect(nodeProblem(version)).toMatch(/is Node .* Start it with npm start/);
+      expect(nodeProblem(version)).toMatch(/is Node .* npm start/);
     for (const version of ["22.18.0", "24.21.0", "25.0.0"]) expect(nodeProblem(version)).toBeUndefined();
   });
 });

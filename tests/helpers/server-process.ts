@@ -29,7 +29,7 @@ export class ServerProcess {
 
   /** Starts it; again on the same port after a stop or a kill. Resolves when it listens. */
   start(): Promise<void> {
-    const child = spawn(process.execPath, ["server/main.ts"], {
+    const child = spawn(process.execPath, ["server/main.js"], {
       cwd: ROOT,
       // Without IPC: a Colyseus process that was forked spins when its parent dies.
       stdio: ["ignore", "pipe", "pipe"],
