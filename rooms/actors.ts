@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from "../client-sdk/errors.ts";
+import { codeOf, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import { Actor, type ActorWorld } from "./actor.ts";
 import type { Command, Reply } from "./calls.ts";
@@ -89,8 +89,16 @@ export class Actors {
       };
       const actor = this.get(actorId);
       // What the page had not got an answer for goes first, in its order; then the form (decision 8).
-      for (const message of outbox) actor.post(new MessageTurn(command.participantId, message, null));
-      actor.post(new PageTurn(command, answer));
+      let failed: WalrasError | undefined;
+      for (const message of outbox) {
+        const turn = new MessageTurn(command.participantId, message, null);
+        actor.post(
+          turn.onFail((error) => {
+            failed ??= error;
+          }),
+        );
+      }
+      actor.post(new PageTurn(command, answer, () => failed));
     });
   }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { checkText, type Json } from "../client-sdk/json.ts";
+import { checkText, isStorableText, type Json } from "../client-sdk/json.ts";
 import { type Hello, Refusal } from "../client-sdk/protocol.ts";
 import { FRAME_HEADER } from "../client-sdk/wire.ts";
 import type { IncomingMessage } from "./message-turn.ts";
@@ -47,7 +47,7 @@ function hello({ v, s, h }: Record<string, unknown>, c: string): Incoming {
 function send(frame: Record<string, unknown>, c: string, messageBytes: number): Incoming {
   const { n, p } = frame;
   if (!Number.isSafeInteger(n) || (n as number) < 1) return malformed("no number");
-  if (typeof p !== "string" || p.length > 300) return malformed("no page");
+  if (typeof p !== "string" || p.length > 300 || !isStorableText(p)) return malformed("no page");
   if (!Object.hasOwn(frame, "d")) return malformed("no data");
   const d = frame.d as Json;
   const head = { k: "send" as const, c, n: n as number, p };

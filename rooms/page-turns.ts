@@ -22,11 +22,18 @@ export class PageTurn implements Turn {
   readonly bytes = 0;
   readonly #command: Command;
   readonly #reply: (reply: Reply) => void;
+  readonly #obstacle: () => WalrasError | undefined;
   #spoiled: UnitRefusal | undefined;
 
-  constructor(command: Command, reply: (reply: Reply) => void) {
+  /** @param obstacle why what had to go first was not done: then this is not done either */
+  constructor(
+    command: Command,
+    reply: (reply: Reply) => void,
+    obstacle: () => WalrasError | undefined = () => undefined,
+  ) {
     this.#command = command;
     this.#reply = reply;
+    this.#obstacle = obstacle;
   }
 
   prepare(actor: Actor): Promise<void> | undefined {
@@ -34,6 +41,8 @@ export class PageTurn implements Turn {
   }
 
   run(actor: Actor): Outcome {
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) return this.#say(refusal(obstacle));
     const participant = actor.here(this.#command.participantId);
     if (participant === undefined) return this.#say({ kind: "elsewhere" });
     const visit = new Visit(actor, participant, this.#command.kind);
@@ -53,7 +62,7 @@ export class PageTurn implements Turn {
   }
 
   fail(error: WalrasError): void {
-    this.#reply({ kind: "refused", code: error.code, message: error.message, retry: error.retry });
+    this.#reply(refusal(error));
   }
 
   #say(reply: Reply): Outcome {
@@ -71,6 +80,10 @@ export class PageTurn implements Turn {
     if (left) actor.memory.release(participantId);
     this.#reply(reply);
   }
+}
+
+function refusal({ code, message, retry }: WalrasError): Reply {
+  return { kind: "refused", code, message, retry };
 }
 
 /** What one request does within its turn. */
