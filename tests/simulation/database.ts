@@ -1,0 +1,203 @@
+import type { AppSpec, PinnedPage } from "../../entities/app-spec.ts";
+import { entryKey, fenceOutcome, inFenceOrder } from "../../entities/fence.ts";
+import { mergeChanges } from "../../entities/merge-changes.ts";
+import type { CommitOutcome, EntryOwner, JournalEntry, Reads, StoredUnit, Writer } from "../../entities/store.ts";
+import {
+  ActorTable,
+  JournalTable,
+  ParticipantTable,
+  SessionTable,
+  SubsessionTable,
+} from "../../entities/system-tables.ts";
+import type { Table, Value, Values } from "../../entities/tables.ts";
+
+/** What is on the disk: it outlives processes. Transactions happen in one moment, whole or not at all. */
+export class Database {
+  readonly #tables = new Map<Table, Map<string, Values>>();
+  readonly #journals = new Map<number, JournalEntry[]>();
+  readonly #messages = new Map<string, JournalEntry>();
+  readonly #apps: ReadonlyMap<string, AppSpec>;
+
+  constructor(apps: ReadonlyMap<string, AppSpec>) {
+    this.#apps = apps;
+  }
+
+  /** The fence, then the rows, as stores do it (entities/store.ts). */
+  commit(units: readonly StoredUnit[]): CommitOutcome {
+    const batch = new Set<string>();
+    const missing = inFenceOrder(units).filter(({ entry }) => {
+      const keys = [entryKey(entry), messageKey(entry)].filter((key) => key !== null);
+      if (this.#isTaken(entry) || keys.some((key) => batch.has(key))) return true;
+      for (const key of keys) batch.add(key);
+      return false;
+    });
+    if (missing.length > 0) {
+      const stored = missing.filter(({ entry }) => this.entry(entry.actorId, entry.seq) !== undefined);
+      return fenceOutcome(missing, new Set(stored.map(({ entry }) => entryKey(entry))));
+    }
+    const merged = mergeChanges(units);
+    for (const { table, deletes, updates, inserts } of merged) {
+      const rows = this.#rows(table);
+      const lost = [...deletes, ...updates.map(({ key }) => key)].find((key) => !rows.has(keyOf(table, key)));
+      const double = inserts.find((values) => rows.has(keyOf(table, values)));
+      const wrong = lost ?? double;
+      if (wrong !== undefined) {
+        return { result: "data", error: new Error(`row ${keyOf(table, wrong)} of ${table.name}`) };
+      }
+    }
+    for (const { entry } of inFenceOrder(units)) this.#keep({ ...entry });
+    for (const { table, deletes, updates, inserts } of merged) {
+      const rows = this.#rows(table);
+      for (const key of deletes) rows.delete(keyOf(table, key));
+      for (const { key, values } of updates) Object.assign(rows.get(keyOf(table, key)) as Values, values);
+      for (const values of inserts) this.#insert(table, values);
+    }
+    return { result: "done" };
+  }
+
+  owners(entries: readonly JournalEntry[]): EntryOwner[] {
+    return entries.flatMap(({ actorId, seq }) => this.entry(actorId, seq) ?? []);
+  }
+
+  entry(actorId: number, seq: number): JournalEntry | undefined {
+    return this.journal(actorId)[seq - 1];
+  }
+
+  message(participantId: number, clientId: string, n: number): JournalEntry | undefined {
+    return this.#messages.get(`${participantId} ${clientId} ${n}`);
+  }
+
+  /** All entries of an actor; the entry with seq 1 is the first. */
+  journal(actorId: number): readonly JournalEntry[] {
+    return this.#journals.get(actorId) ?? [];
+  }
+
+  get journals(): Iterable<readonly JournalEntry[]> {
+    return this.#journals.values();
+  }
+
+  /** Rows by key. */
+  rows(table: Table, where: Record<string, Value> = {}): Values[] {
+    const found: Values[] = [];
+    for (const row of this.#rows(table).values()) {
+      if (Object.keys(where).every((name) => row[name] === where[name])) found.push({ ...row });
+    }
+    return found.sort((a, b) => table.key.reduce((by, name) => by || Number(a[name]) - Number(b[name]), 0));
+  }
+
+  readonly writer: Writer = {
+    insert: async (table, rows) => {
+      const isNumbered = table.key.length === 1 && rows.every((row) => !((table.key[0] as string) in row));
+      const ids: number[] = [];
+      for (const row of rows) {
+        const id = this.#rows(table).size + 1;
+        if (isNumbered) ids.push(id);
+        this.#insert(table, isNumbered ? { ...row, [table.key[0] as string]: id } : row);
+      }
+      return ids;
+    },
+  };
+
+  /** Reads of this moment. */
+  readonly read: Reads = {
+    whereabouts: async (code) => {
+      const participant = this.rows(ParticipantTable, { code })[0];
+      if (participant === undefined) return undefined;
+      const sessionId = participant.sessionId as number;
+      const pages = JSON.parse(this.rows(SessionTable, { id: sessionId })[0]?.pages as string) as PinnedPage[];
+      const page = pages[Math.max(participant.pageIndex as number, 1) - 1];
+      if (page === undefined) return { participant, sessionId, actorId: null };
+      const { table } = (this.#apps.get(page.app) as AppSpec).player;
+      const where = { participantId: participant.id as number, roundNumber: page.round };
+      return { participant, sessionId, actorId: this.rows(table, where)[0]?.groupId as number };
+    },
+    group: async (actorId, app) => {
+      const group = this.rows(app.group.table, { id: actorId })[0] as Values;
+      const players = this.rows(app.player.table, { groupId: actorId });
+      players.sort((a, b) => Number(a.idInGroup) - Number(b.idInGroup));
+      const extras = Object.values(app.extras).map(({ table }) => [table.name, this.rows(table, { actorId })] as const);
+      return {
+        group,
+        players,
+        participants: players.map(({ participantId }) => this.#one(ParticipantTable, participantId as number)),
+        extras: new Map(extras),
+        session: this.#one(SessionTable, group.sessionId as number),
+        subsession: this.#one(SubsessionTable, group.subsessionId as number),
+        seq: this.journal(actorId).length,
+      };
+    },
+    actor: async (id) => {
+      const row = this.rows(ActorTable, { id })[0];
+      if (row === undefined) return undefined;
+      const { app, roundNumber: round, sessionId } = row as { app: string; roundNumber: number; sessionId: number };
+      return { id, app, round, sessionId };
+    },
+    participant: async (id) => this.rows(ParticipantTable, { id })[0],
+    session: async (by) => this.rows(SessionTable, by)[0],
+    sessions: async (limit) => this.rows(SessionTable).toReversed().slice(0, limit),
+    participants: async (sessionId) => this.rows(ParticipantTable, { sessionId }),
+    earlierPlayers: async (participantId, app, round) =>
+      this.rows(app.player.table, { participantId }).filter((row) => (row.roundNumber as number) < round),
+    newestSeqs: async (actorIds) => new Map(actorIds.map((id) => [id, this.journal(id).length])),
+    journal: async (actorId, after, limit, page) =>
+      this.journal(actorId)
+        .slice(after)
+        .filter((entry) => entry.output !== null && (page === undefined || entry.page === page))
+        .slice(0, limit)
+        .map((entry) => ({ ...entry })),
+    message: async (participantId, clientId, n) => this.message(participantId, clientId, n),
+    lastNumber: async (participantId, clientId) => {
+      let n = 0;
+      while (this.message(participantId, clientId, n + 1) !== undefined) n++;
+      return n;
+    },
+    rows: async (table, where) => this.rows(table, where),
+  };
+
+  #isTaken(entry: JournalEntry): boolean {
+    const message = messageKey(entry);
+    return this.entry(entry.actorId, entry.seq) !== undefined || (message !== null && this.#messages.has(message));
+  }
+
+  #keep(entry: JournalEntry): void {
+    const { actorId, seq } = entry;
+    let journal = this.#journals.get(actorId);
+    if (journal === undefined) {
+      journal = [];
+      this.#journals.set(actorId, journal);
+    }
+    // Kept as it is: a hole is for the checker to find.
+    journal[seq - 1] = entry;
+    const message = messageKey(entry);
+    if (message !== null) this.#messages.set(message, entry);
+  }
+
+  #insert(table: Table, values: Values): void {
+    const row: Values = {};
+    for (const { name, initial } of table.columns) row[name] = values[name] ?? initial;
+    this.#rows(table).set(keyOf(table, row), row);
+  }
+
+  #one(table: Table, id: number): Values {
+    return { ...(this.#rows(table).get(String(id)) as Values) };
+  }
+
+  #rows(table: Table): Map<string, Values> {
+    if (table === JournalTable) throw new Error("the journal is read by journal()");
+    let rows = this.#tables.get(table);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#tables.set(table, rows);
+    }
+    return rows;
+  }
+}
+
+/** Unique over all actors; null: the entry is not a message's. */
+function messageKey({ participantId, clientId, n }: JournalEntry): string | null {
+  return participantId === null || clientId === null || n === null ? null : `${participantId} ${clientId} ${n}`;
+}
+
+function keyOf(table: Table, row: Values): string {
+  return table.key.map((name) => row[name]).join("/");
+}
