@@ -142,9 +142,12 @@ export class Committer {
           this.#done(part);
           break;
         case "stale": {
-          const gone = new Set(result.actorIds);
-          parts = this.#without(parts, (pending) => gone.has(pending.unit.entry.actorId));
-          this.#stale(part, gone);
+          // By owner, not by actor: a newer incarnation of the same group may have units in the queue
+          // already, and what becomes of those, they learn from an attempt of their own.
+          const actorIds = new Set(result.actorIds);
+          const gone = new Set(part.filter((p) => actorIds.has(p.unit.entry.actorId)).map((p) => p.owner));
+          parts = this.#without(parts, (pending) => gone.has(pending.owner));
+          for (const owner of gone) owner.stale();
           break;
         }
         case "duplicate":
@@ -183,8 +186,8 @@ export class Committer {
   #refuse(parts: Pending[][], unit: StoredUnit, cause: UnitRefusal): Pending[][] {
     const culprit = parts.flat().find((pending) => pending.unit === unit);
     if (culprit === undefined) return parts; // Went out with an earlier culprit of the same owner.
-    const { actorId, seq } = unit.entry;
-    const rest = this.#without(parts, (p) => p.unit.entry.actorId === actorId && p.unit.entry.seq >= seq);
+    const { seq } = unit.entry;
+    const rest = this.#without(parts, (p) => p.owner === culprit.owner && p.unit.entry.seq >= seq);
     culprit.owner.refused(unit, cause);
     return rest;
   }
@@ -194,11 +197,6 @@ export class Committer {
     const keep = (pending: Pending) => !gone(pending);
     this.#queue = this.#queue.filter(keep);
     return parts.map((part) => part.filter(keep)).filter((part) => part.length > 0);
-  }
-
-  #stale(part: Pending[], actorIds: ReadonlySet<number>): void {
-    const owners = new Set(part.filter((p) => actorIds.has(p.unit.entry.actorId)).map((p) => p.owner));
-    for (const owner of owners) owner.stale();
   }
 
   /** Refuses to go on until a real write succeeds (P10). */
