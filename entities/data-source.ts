@@ -63,6 +63,9 @@ export function sqliteSource(
       db.pragma(`synchronous = ${synchronous}`);
       // Indexes of long journals stay in memory (KiB, at most).
       db.pragma("cache_size = -65536");
+      // Every commit rewrites the same last pages; the later they are copied from the WAL into the file, the
+      // fewer copies. 8,000 pages are 32 MiB, read again in a fraction of a second after a crash.
+      db.pragma("wal_autocheckpoint = 8000");
       // A reader that held the WAL back once must not leave a huge file for good.
       db.pragma("journal_size_limit = 67108864");
       const level = db.pragma("synchronous", { simple: true });

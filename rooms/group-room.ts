@@ -1,9 +1,11 @@
+import type { Writable } from "node:stream";
 import type { Client } from "@colyseus/core";
 import { messageOf } from "../client-sdk/errors.ts";
 import { FRAME_TYPE } from "../client-sdk/protocol.ts";
 import type { Actors } from "./actors.ts";
 import { GameRoom } from "./game-room.ts";
 import { type Carrier, Reception, type Seated, type SeatHolder } from "./reception.ts";
+import { writeTogether } from "./write-together.ts";
 
 /** The room of a group, always the same for the same group. */
 export function groupRoomId(actorId: number): string {
@@ -53,11 +55,15 @@ export function makeGroupRoom(actors: Actors) {
 }
 
 function carrierOf(client: Client): Carrier {
+  const socket = client.ref as { bufferedAmount?: number; _socket?: Writable };
   return {
-    // Held back by Colyseus until the client has acknowledged its join.
-    send: (frame) => client.enqueueRaw(frame),
+    send(frame) {
+      if (socket._socket !== undefined) writeTogether(socket._socket);
+      // Held back by Colyseus until the client has acknowledged its join.
+      client.enqueueRaw(frame);
+    },
     get buffered() {
-      return (client.ref as { bufferedAmount?: number }).bufferedAmount ?? 0;
+      return socket.bufferedAmount ?? 0;
     },
     close: (code) => client.leave(code),
   };
