@@ -25,6 +25,11 @@ export class Actors {
     return this.#actors.size;
   }
 
+  /** The server ends: what waits is finished, and nothing new is taken. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   get sockets(): number {
     let sum = 0;
     for (const actor of this.#loaded()) sum += actor.gate.size;

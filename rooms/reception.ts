@@ -99,6 +99,11 @@ export class Reception {
       refuse({ code: Refusal.TOO_FAST, message: text, retry: true, after });
       return;
     }
+    if (this.#actors.stopping) {
+      // Mailboxes that went on filling would never be empty, and the server would wait for its deadline.
+      refuse({ code: Refusal.MOVED, message: "The server is restarting. Your message is kept.", retry: true });
+      return;
+    }
     if (committer.halted !== null) {
       const text = "The server cannot save at the moment. Your message is kept and sent again.";
       refuse({ code: Refusal.HALTED, message: text, retry: true, after: 1000 });
