@@ -1,5 +1,5 @@
 import { messageOf } from "../client-sdk/errors.ts";
-import { PROTOCOL_VERSION, Refusal, type RefusalBody } from "../client-sdk/protocol.ts";
+import { type Hello, PROTOCOL_VERSION, Refusal, type RefusalBody } from "../client-sdk/protocol.ts";
 import type { Actor } from "./actor.ts";
 import type { Actors } from "./actors.ts";
 import { decodeFrame } from "./frames.ts";
@@ -33,6 +33,7 @@ export class Reception {
   readonly #actors: Actors;
   readonly #actorId: number;
   readonly #buckets = new Map<number, TokenBucket>();
+  readonly #greeted = new WeakSet<Connection>();
 
   constructor(actors: Actors, actorId: number) {
     this.#actors = actors;
@@ -57,26 +58,33 @@ export class Reception {
 
   /** One frame: the bytes behind Colyseus' own header. */
   receive(seated: Seated, bytes: Uint8Array): void {
-    const { connection, actor } = seated;
     const frame = decodeFrame(bytes, this.#actors.world.limits.messageBytes);
     if (frame.kind === "malformed") {
       this.malformed(seated, frame.why);
     } else if (frame.kind === "hello") {
-      const { v, s, h } = frame.hello;
-      if (v !== PROTOCOL_VERSION) actor.gate.reload(connection, "protocol");
-      else if (actor.pageOf(connection.participantId) !== connection.page && actor.here(connection.participantId)) {
-        actor.gate.reload(connection, "moved_on");
-      } else {
-        actor.gate.hello(connection, s, h === true).catch((error: unknown) => {
-          this.#actors.world.log.warn("a page could not be caught up", {
-            actor: this.#actorId,
-            error: messageOf(error),
-          });
-          actor.gate.drop(connection);
-        });
-      }
+      this.#greet(seated, frame.hello);
     } else {
       this.#send(seated, frame.message);
+    }
+  }
+
+  /** Once on a connection: each hello may make the server read the journal. */
+  #greet(seated: Seated, { v, s, h }: Hello): void {
+    const { connection, actor } = seated;
+    if (this.#greeted.has(connection)) {
+      this.malformed(seated, "a second hello");
+      return;
+    }
+    this.#greeted.add(connection);
+    if (v !== PROTOCOL_VERSION) actor.gate.reload(connection, "protocol");
+    else if (actor.pageOf(connection.participantId) !== connection.page && actor.here(connection.participantId)) {
+      actor.gate.reload(connection, "moved_on");
+    } else {
+      actor.gate.hello(connection, s, h === true).catch((error: unknown) => {
+        const { log } = this.#actors.world;
+        log.warn("a page could not be caught up", { actor: this.#actorId, error: messageOf(error) });
+        actor.gate.drop(connection);
+      });
     }
   }
 
