@@ -36,9 +36,11 @@ export interface GateLimits {
   buffered: number;
   /** Catch-up waits while more than this is waiting in the socket, in bytes. */
   pace: number;
-  /** Catch-up beyond these makes the page reload. */
+  /** Catch-up beyond these makes the page reload, unless it asked for its whole history. */
   catchUpEntries: number;
   catchUpBytes: number;
+  /** Entries that are read from the journal at once. */
+  chunk: number;
   /** What is kept in memory for those who come back soon. */
   recentEntries: number;
   recentBytes: number;
@@ -49,6 +51,7 @@ export const GATE_LIMITS: GateLimits = {
   pace: 256 * 1024,
   catchUpEntries: 1000,
   catchUpBytes: 1024 * 1024,
+  chunk: 128,
   recentEntries: 64,
   recentBytes: 32 * 1024,
 };
@@ -68,6 +71,7 @@ interface Member {
   ready: boolean;
   /** While the journal is read for it: what was delivered meanwhile. */
   backlog: Sent[] | null;
+  backlogBytes: number;
   /** The newest seq that it was sent, or said it had seen. */
   last: number;
 }
@@ -88,6 +92,8 @@ export class Gate {
   #recentAfter: number;
   /** The newest committed seq. */
   #committed: number;
+  /** The actor has ended: who comes now comes too late. */
+  #closed = false;
 
   constructor(options: GateOptions, committed: number) {
     this.#options = options;
@@ -105,7 +111,11 @@ export class Gate {
   }
 
   attach(connection: Connection, idInGroup: number): void {
-    const member: Member = { connection, idInGroup, ready: false, backlog: null, last: 0 };
+    if (this.#closed) {
+      connection.close(CloseCode.RETRY);
+      return;
+    }
+    const member: Member = { connection, idInGroup, ready: false, backlog: null, backlogBytes: 0, last: 0 };
     this.#members.set(connection, member);
     const members = this.#byPlayer.get(idInGroup);
     if (members === undefined) this.#byPlayer.set(idInGroup, new Set([member]));
@@ -132,8 +142,14 @@ export class Gate {
     member.last = after;
     if (after >= this.#recentAfter) {
       for (const sent of this.#recent) if (sent.seq > after) this.#sendTo(member, sent);
-    } else if (!(await this.#catchUp(member, after))) {
-      return;
+    } else {
+      const backlog: Sent[] = [];
+      member.backlog = backlog;
+      const caughtUp = await this.#catchUp(member, after, history);
+      member.backlog = null;
+      if (!caughtUp) return;
+      // What came since the last look at the backlog: without a pause between it and being ready.
+      for (const sent of backlog) if (sent.seq > member.last) this.#sendTo(member, sent);
     }
     member.ready = true;
     this.#frame(member, { k: "welcome", s: this.#committed });
@@ -152,8 +168,9 @@ export class Gate {
         for (const id of to) {
           for (const member of this.#byPlayer.get(id) ?? []) {
             if (member.connection.page !== page) continue;
-            if (member.backlog !== null) member.backlog.push(sent);
-            if (!member.ready) continue;
+            if (member.backlog !== null) this.#keep(member, sent);
+            // The journal may have had it already when this member was caught up.
+            if (!member.ready || member.last >= seq) continue;
             if (member.connection === reply?.to) {
               answered = true;
               this.#write(member, this.#options.encode(recvJson(seq, member.last, text, reply.answer)));
@@ -205,34 +222,59 @@ export class Gate {
     connection.close(CloseCode.RETRY);
   }
 
+  /** The actor ends. */
   dropAll(): void {
+    this.#closed = true;
     for (const connection of [...this.#members.keys()]) this.drop(connection);
   }
 
   /** From the journal. Returns false if the page was told to reload, or is gone. */
-  async #catchUp(member: Member, after: number): Promise<boolean> {
-    const { catchUpEntries, catchUpBytes, pace } = this.#limits;
-    member.backlog = [];
-    const entries = await this.#options.readJournal(after, catchUpEntries + 1, member.connection.page);
-    const missed = entries.map(sentOf).filter((sent) => sent !== null);
-    const bytes = missed.reduce((sum, sent) => sum + sent.bytes, 0);
-    if (entries.length > catchUpEntries || bytes > catchUpBytes) {
-      this.reload(member.connection, "too_far_behind");
-      return false;
-    }
-    // What was delivered meanwhile comes behind; the journal may already hold some of it.
-    for (const list of [missed, member.backlog]) {
-      for (let i = 0; i < list.length; i++) {
-        while (member.connection.buffered > pace) {
-          await this.#options.sleep(20);
-          if (!this.#members.has(member.connection)) return false;
-        }
-        const sent = list[i] as Sent;
-        if (list === missed || sent.seq > member.last) this.#sendTo(member, sent);
+  async #catchUp(member: Member, after: number, history: boolean): Promise<boolean> {
+    const { catchUpEntries, catchUpBytes, chunk } = this.#limits;
+    const { connection } = member;
+    const missed: Sent[] = [];
+    let [from, entries, bytes] = [after, 0, 0];
+    for (let more = true; more; ) {
+      const read = await this.#options.readJournal(from, chunk, connection.page);
+      more = read.length === chunk;
+      from = read.at(-1)?.seq ?? from;
+      entries += read.length;
+      for (const entry of read) {
+        const sent = sentOf(entry);
+        if (sent === null) continue;
+        missed.push(sent);
+        bytes += sent.bytes;
+      }
+      if (history) {
+        // All of it, however long: a reload would only ask for it again.
+        if (!(await this.#sendPaced(member, missed))) return false;
+        missed.length = 0;
+      } else if (entries > catchUpEntries || bytes > catchUpBytes) {
+        this.reload(connection, "too_far_behind");
+        return false;
       }
     }
-    member.backlog = null;
+    // What was delivered meanwhile comes behind.
+    return (await this.#sendPaced(member, missed)) && (await this.#sendPaced(member, member.backlog ?? []));
+  }
+
+  /** Sends a list, which may grow meanwhile, as fast as the socket takes it. Returns false if the socket is gone. */
+  async #sendPaced(member: Member, list: readonly Sent[]): Promise<boolean> {
+    for (let i = 0; i < list.length; i++) {
+      while (member.connection.buffered > this.#limits.pace && this.#members.has(member.connection)) {
+        await this.#options.sleep(20);
+      }
+      const sent = list[i] as Sent;
+      if (sent.seq > member.last) this.#sendTo(member, sent);
+    }
     return this.#members.has(member.connection);
+  }
+
+  /** Keeps what is delivered while a member is being caught up, within what a socket may have waiting. */
+  #keep(member: Member, sent: Sent): void {
+    member.backlog?.push(sent);
+    member.backlogBytes += sent.bytes;
+    if (member.backlogBytes > this.#limits.buffered) this.drop(member.connection);
   }
 
   #sendTo(member: Member, { seq, page, outgoing }: Sent): void {
@@ -261,6 +303,7 @@ export class Gate {
 
   /** Sends, or closes a socket that does not take it: it comes back and is caught up. */
   #write(member: Member, frame: Uint8Array): void {
+    if (!this.#members.has(member.connection)) return;
     if (member.connection.buffered > this.#limits.buffered) {
       this.drop(member.connection);
       return;
