@@ -20,6 +20,8 @@ export interface ActorWorld {
   readonly renderer: Renderer;
   readonly currency: CurrencyFormat;
   readonly log: Log;
+  /** Participants are told what went wrong in the author's code. */
+  readonly development: boolean;
   readonly watchdog: Watchdog;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;

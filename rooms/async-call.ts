@@ -182,7 +182,7 @@ export class AsyncCall {
       const { participantId, page, c, n } = this.#options;
       const actor = this.#actor;
       const view = this.#view;
-      const output: RecordedOutput | undefined = error === null ? undefined : { e: refusalBody(error) };
+      const output: RecordedOutput | undefined = error === null ? undefined : { e: this.#refusal(error) };
       let refusal: Error | undefined;
       const turn: Turn = {
         bytes: outgoing.reduce((sum, { text }) => sum + text.length, 0),
@@ -228,22 +228,22 @@ export class AsyncCall {
     });
   }
 
+  #refusal(error: unknown): { code: string; message: string } {
+    const { code, message } = refusalOf(error, this.#actor.world.development);
+    return { code, message };
+  }
+
   #answer(error: unknown): void {
     // From here on the journal has the answer.
     this.#forget();
     const { c, n } = this.#options;
-    const answer: Answer = error === null ? { c, n } : { c, n, e: { ...refusalBody(error), retry: false } };
+    const answer: Answer = error === null ? { c, n } : { c, n, e: { ...this.#refusal(error), retry: false } };
     for (const [connection, gate] of this.#askers) gate.answer(connection, answer);
   }
 }
 
 /** The actor ended while the call was under way. */
 class GroupGone extends Error {}
-
-function refusalBody(error: unknown): { code: string; message: string } {
-  const { code, message } = refusalOf(error);
-  return { code, message };
-}
 
 function isAsyncIterator(value: unknown): value is AsyncGenerator<unknown, unknown, unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;

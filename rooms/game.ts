@@ -50,6 +50,8 @@ export interface GameOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly limits?: Partial<Record<keyof typeof GAME_LIMITS, number>> | undefined;
   readonly log: Log;
+  /** Tells participants what went wrong in the author's code. Default: false. */
+  readonly development?: boolean | undefined;
 }
 
 /** Starts the game: actors, committer, Colyseus and the given pages on one port. @throws WalrasError `port_in_use` */
@@ -75,6 +77,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     renderer: options.renderer,
     currency: options.config.currency,
     log,
+    development: options.development ?? false,
     watchdog,
     now: Date.now,
     monotonic: () => performance.now(),

@@ -43,20 +43,23 @@ export class MessageTurn implements Turn {
 
   prepare(actor: Actor): Promise<void> | undefined {
     const adopted = actor.adopt(this.#participantId);
-    const known = actor.clients.knows(this.#participantId, this.#message.c);
-    if (adopted === undefined && known) return undefined;
-    return this.#read(actor, adopted, known);
+    const { c, b } = this.#message;
+    const clients = b === undefined ? [c] : [c, b[0]];
+    const unknown = clients.filter((client) => !actor.clients.knows(this.#participantId, client));
+    if (adopted === undefined && unknown.length === 0) return undefined;
+    return this.#read(actor, adopted, unknown);
   }
 
-  async #read(actor: Actor, adopted: Promise<void> | undefined, known: boolean): Promise<void> {
+  async #read(actor: Actor, adopted: Promise<void> | undefined, clients: readonly string[]): Promise<void> {
     await adopted;
-    if (known) return;
-    const last = await actor.world.store.read.lastNumber(this.#participantId, this.#message.c);
-    actor.clients.learn(this.#participantId, this.#message.c, last);
+    for (const client of clients) {
+      const last = await actor.world.store.read.lastNumber(this.#participantId, client);
+      actor.clients.learn(this.#participantId, client, last);
+    }
   }
 
   run(actor: Actor): Outcome {
-    const { c, n, p } = this.#message;
+    const { c, n, p, b } = this.#message;
     if (actor.here(this.#participantId) === undefined) {
       // They are with another group now. Their page loads again and sends its outbox there.
       return { release: () => this.#from !== null && actor.gate.reload(this.#from, "moved_on") };
@@ -69,6 +72,9 @@ export class MessageTurn implements Turn {
       case "unknown":
         // Forgotten between prepare and run, by many page loads at once: read it again.
         return this.#refuseForNow(actor, Refusal.BUSY, "Try again.");
+    }
+    if (b !== undefined && actor.clients.check(this.#participantId, ...b) !== "again") {
+      return this.#refuseForNow(actor, Refusal.OUT_OF_ORDER, "It came before the last message of the page before.");
     }
     try {
       if (this.#spoiled !== undefined) throw this.#spoiled;
@@ -194,7 +200,7 @@ export class MessageTurn implements Turn {
   /** Refused for good: the answer is kept, so that the same number gets it again. */
   #refuse(actor: Actor, error: unknown): Outcome {
     const { c, n, p, text } = this.#message;
-    const refusal = refusalOf(error);
+    const refusal = refusalOf(error, actor.world.development);
     if (refusal.code === Refusal.FAILED) {
       actor.world.log.error("a live method failed", { page: p, error: messageOf(error), stack: stackOf(error) });
     }

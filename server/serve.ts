@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Faults } from "../entities/faults.ts";
 import { openStore } from "../entities/open-store.ts";
 import type { Game } from "../rooms/calls.ts";
 import { startGame } from "../rooms/game.ts";
@@ -16,9 +17,10 @@ export const PROJECT_ROOT = join(import.meta.dirname, "..");
  * Starts the whole server for a project.
  *
  * @param root the folder with apps/ and walras.config.ts
+ * @param faults where a test breaks the store
  * @throws AuthorError or WalrasError with what is wrong and how to mend it
  */
-export async function serve(root: string, settings: Settings, log: Log): Promise<Game> {
+export async function serve(root: string, settings: Settings, log: Log, faults: Faults = {}): Promise<Game> {
   const { apps, config } = await loadProject(root);
   const development = !settings.production;
   const assets = await makeAssets({ root, apps, liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts") });
@@ -30,6 +32,7 @@ export async function serve(root: string, settings: Settings, log: Log): Promise
     file: settings.sqliteFile,
     synchronous: settings.synchronous,
     apps: [...apps.values()],
+    faults,
   });
   try {
     return await startGame({
@@ -37,6 +40,7 @@ export async function serve(root: string, settings: Settings, log: Log): Promise
       config,
       store,
       log,
+      development,
       renderer: templates,
       host: settings.host,
       port: settings.port,

@@ -198,7 +198,7 @@ forEachStore((kit) => {
     store.probe = () => (away ? Promise.reject(new Error("disk full")) : probe());
     breakCommit(store, () => (away ? { result: "io", error: new Error("disk full") } : undefined));
     sendChains(stage);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (world.committer.halted === null) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(world.committer.halted).toBe("disk full");
     for (const player of players) {
       expect(player.received).toEqual([]);

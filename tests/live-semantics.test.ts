@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, json, link } from "../index.ts";
+import { makeAuction } from "./helpers/apps.ts";
 import { at, fromWire, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";
 
@@ -368,4 +369,16 @@ test.each<[string, () => never]>([
   expect(await stage.store.read.rows(app.spec.group.table, { id: stage.actorId })).toEqual([
     expect.objectContaining({ total: 5, board: "[5]", extraCount: 1 }),
   ]);
+});
+
+test("in production the sender is told that the live method failed, and the log alone says why", async () => {
+  const app = makeAuction();
+  const world = await sqlite.world([app.spec], { development: false });
+  const { players } = await seatedGroup(world, ["auction"], 4);
+  expect((await at(players, 0).ask({ do: "throw" })).e).toEqual({
+    code: "failed",
+    message: "The live method failed.",
+    retry: false,
+  });
+  expect(JSON.stringify(world.log.lines)).toContain("the author's mistake");
 });

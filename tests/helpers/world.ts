@@ -63,6 +63,7 @@ export class TestWorld {
       },
       currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
       log: this.log,
+      development: true,
       watchdog: NO_WATCHDOG,
       now: Date.now,
       monotonic: () => performance.now(),
