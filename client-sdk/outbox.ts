@@ -103,7 +103,7 @@ export class Outbox {
   add(payload: string): Promise<unknown> {
     const { clientId, page } = this.options;
     const n = this.lastNumber + 1;
-    const text = `{"k":"send","c":${JSON.stringify(clientId)},"n":${n},"p":${JSON.stringify(page)},"d":${payload}}`;
+    const text = `{"k":"send","c":${JSON.stringify(clientId)},"n":${n},"p":${JSON.stringify(page)},${this.before(n)}"d":${payload}}`;
     const bytes = byteLength(text);
     if (this.bytes + bytes > this.limit || this.size >= OUTBOX_MESSAGES) {
       throw new WalrasError(
@@ -191,6 +191,13 @@ export class Outbox {
   /** The page ends: tells those who still wait. The messages stay in the storage for the next page. */
   abandon(error: WalrasError): void {
     for (const entry of this.entries.values()) entry.promise?.reject(error);
+  }
+
+  /** For the first message of a page, the last of those that it took over: a refusal of that one must
+   * not let this one pass it. Within a page load the numbers say it. */
+  private before(n: number): string {
+    const last = n === 1 ? [...this.entries.values()].at(-1) : undefined;
+    return last === undefined ? "" : `"b":${JSON.stringify([last.c, last.n])},`;
   }
 
   private keep(entry: Entry): void {

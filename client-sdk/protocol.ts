@@ -84,6 +84,9 @@ export interface Send {
   n: number;
   /** Identity of the page from which it was sent: `app/round/Page`. */
   p: string;
+  /** Client and number of the message before this one, where that is another page load's: the last of
+   * those that a page took over is named by the page's first. */
+  b?: [c: string, n: number];
   /** The payload: any JSON value. */
   d: unknown;
 }

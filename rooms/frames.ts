@@ -45,12 +45,13 @@ function hello({ v, s, h }: Record<string, unknown>, c: string): Incoming {
 }
 
 function send(frame: Record<string, unknown>, c: string, messageBytes: number): Incoming {
-  const { n, p } = frame;
+  const { n, p, b } = frame;
   if (!Number.isSafeInteger(n) || (n as number) < 1) return malformed("no number");
   if (typeof p !== "string" || p.length > 300 || !isStorableText(p)) return malformed("no page");
+  if (b !== undefined && !isNumber(b)) return malformed("no number before");
   if (!Object.hasOwn(frame, "d")) return malformed("no data");
   const d = frame.d as Json;
-  const head = { k: "send" as const, c, n: n as number, p };
+  const head = { k: "send" as const, c, n: n as number, p, ...(b === undefined ? {} : { b }) };
   try {
     checkText(d, "liveSend(data)");
     const text = JSON.stringify(d);
@@ -66,6 +67,13 @@ function send(frame: Record<string, unknown>, c: string, messageBytes: number): 
         : new WalrasError(Refusal.NOT_JSON, `liveSend(data) cannot be read: ${messageOf(error)}`);
     return { kind: "send", message: { ...head, d: null, text: null, refusal } };
   }
+}
+
+/** Client and number of a message. */
+function isNumber(value: unknown): value is [string, number] {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [c, n] = value;
+  return typeof c === "string" && CLIENT_ID.test(c) && Number.isSafeInteger(n) && n >= 1;
 }
 
 function malformed(why: string): Incoming {

@@ -103,7 +103,10 @@ test("the next page load sends what its predecessors left first, under their num
   const third = makeOutbox({ storage, clientId: "A", page: "a/2/P" });
   ignore(third.add("4"));
   expect(kept(third)).toEqual(["Z2:a/1/P", "M1:a/1/Q", "A1:a/2/P"]);
-  expect(numbers(third.take(0))).toEqual(["Z2", "M1", "A1"]);
+  const frames = third.take(0);
+  expect(numbers(frames)).toEqual(["Z2", "M1", "A1"]);
+  // The first of each page load says which one it must not pass.
+  expect(frames.map((text) => JSON.parse(text).b)).toEqual([undefined, ["Z", 2], ["M", 1]]);
   for (const c of ["Z", "M"]) third.answer({ c, n: c === "Z" ? 2 : 1 }, 0);
   expect(kept(makeOutbox({ storage, clientId: "B" }))).toEqual(["A1:a/2/P"]);
 });
