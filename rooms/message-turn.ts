@@ -200,7 +200,7 @@ export class MessageTurn implements Turn {
   /** Refused for good: the answer is kept, so that the same number gets it again. */
   #refuse(actor: Actor, error: unknown): Outcome {
     const { c, n, p, text } = this.#message;
-    const refusal = refusalOf(error);
+    const refusal = refusalOf(error, actor.world.development);
     if (refusal.code === Refusal.FAILED) {
       actor.world.log.error("a live method failed", { page: p, error: messageOf(error), stack: stackOf(error) });
     }
