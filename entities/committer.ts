@@ -1,3 +1,6 @@
+import { WalrasError } from "../client-sdk/errors.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
+import { asError, classify } from "./classify.ts";
 import type { CommitOutcome, Store, StoredUnit, Writer } from "./store.ts";
 
 /** Whoever hands units to the committer: an actor. Called back in the order of its units. */
@@ -17,6 +20,13 @@ export type UnitRefusal = { readonly why: "data"; readonly error: Error } | { re
 interface Pending {
   readonly owner: CommitOwner;
   readonly unit: StoredUnit;
+}
+
+/** A writing transaction that is not a unit. */
+interface Job {
+  /** @returns the error if the store is away */
+  run(): Promise<Error | undefined>;
+  refuse(error: WalrasError): void;
 }
 
 export interface CommitterOptions {
@@ -46,7 +56,7 @@ export class Committer {
   readonly #options: CommitterOptions;
   readonly #maxBatch: number;
   #queue: Pending[] = [];
-  #jobs: (() => Promise<void>)[] = [];
+  #jobs: Job[] = [];
   #running = false;
   #batches = 0;
   #halted: string | null = null;
@@ -75,10 +85,24 @@ export class Committer {
     this.#wake();
   }
 
-  /** Runs a writing transaction that is not a unit, between batches. */
+  /**
+   * Runs a writing transaction that is not a unit, between batches.
+   *
+   * @throws WalrasError `halted`, to be tried again, while the store is away: whoever asked is not kept waiting
+   */
   transact<T>(work: (write: Writer) => Promise<T>): Promise<T> {
+    if (this.#halted !== null) return Promise.reject(away());
     return new Promise((resolve, reject) => {
-      this.#jobs.push(() => this.#store.transact(work).then(resolve, reject));
+      const run = (): Promise<Error | undefined> =>
+        this.#store.transact(work).then(
+          (result) => void resolve(result),
+          (error: unknown) => {
+            if (classify(error, "statement") === "data") return void reject(error);
+            reject(away(error));
+            return asError(error);
+          },
+        );
+      this.#jobs.push({ run, refuse: reject });
       this.#wake();
     });
   }
@@ -102,7 +126,10 @@ export class Committer {
 
   async #work(): Promise<void> {
     const job = this.#jobs.shift();
-    if (job !== undefined) await job();
+    if (job !== undefined) {
+      const failure = await job.run();
+      if (failure !== undefined) await this.#halt(failure);
+    }
     if (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, this.#maxBatch);
       const settled = this.#commit(batch);
@@ -202,6 +229,7 @@ export class Committer {
   /** Refuses to go on until a real write succeeds (P10). */
   async #halt(error: Error): Promise<void> {
     this.#setHalted(error.message);
+    for (const job of this.#jobs.splice(0)) job.refuse(away());
     while (!this.#stopped) {
       await this.#options.sleep(1000);
       try {
@@ -243,6 +271,11 @@ export class Committer {
     this.#halted = reason;
     this.#options.onHalt(reason);
   }
+}
+
+function away(cause?: unknown): WalrasError {
+  const message = "The server cannot save at the moment. Nothing is lost; try again in a moment.";
+  return new WalrasError(Refusal.HALTED, message, { retry: true, cause });
 }
 
 /** A part by owners, or, if it is one owner's, by units. */
