@@ -1,4 +1,6 @@
 import type { DataSource } from "typeorm";
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { classify } from "./classify.ts";
 import { postgresPool, type SqliteStatement, sqliteConnection } from "./data-source.ts";
 import { statementName } from "./postgres-sql.ts";
 import type { Query, ReadSide } from "./reads.ts";
@@ -19,7 +21,7 @@ export function sqliteReads(source: DataSource): ReadSide {
       values.map((value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : value)),
     );
   }
-  return {
+  return honest({
     dialect: "sqlite",
     all: async (query) => all(query),
     async snapshot(queries) {
@@ -30,13 +32,13 @@ export function sqliteReads(source: DataSource): ReadSide {
         db.exec("rollback");
       }
     },
-  };
+  });
 }
 
 /** Reads over a pool of connections to a PostgreSQL server. */
 export function postgresReads(source: DataSource): ReadSide {
   const pool = postgresPool(source);
-  return {
+  return honest({
     dialect: "postgres",
     async all({ text, values }) {
       return (await pool.query({ name: statementName(text), text, values: [...values] })).rows;
@@ -62,5 +64,19 @@ export function postgresReads(source: DataSource): ReadSide {
         throw error;
       }
     },
+  });
+}
+
+/** A side whose errors tell a database that is away, and will be back, from a query that is wrong. */
+function honest(side: ReadSide): ReadSide {
+  const fail = (error: unknown): never => {
+    if (classify(error, "statement") === "data") throw error;
+    const message = `The database does not answer: ${messageOf(error)}`;
+    throw new WalrasError("database_unreachable", message, { retry: true, cause: error });
+  };
+  return {
+    dialect: side.dialect,
+    all: (query) => side.all<never>(query).catch(fail),
+    snapshot: (queries) => side.snapshot(queries).catch(fail),
   };
 }
