@@ -139,7 +139,9 @@ export class ErrorPages {
         status,
         code: codeOf(error),
       };
-      if (status >= 500) log.error("request failed", { ...fields, error });
+      // Nobody's mistake, and while the database is away there are many: no stack.
+      if (status === 503) log.warn("request put off", fields);
+      else if (status >= 500) log.error("request failed", { ...fields, error });
       else log.warn("request refused", fields);
       if (response.headersSent) return next(error);
       this.thrown(response, error);
