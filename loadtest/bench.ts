@@ -16,7 +16,7 @@ const HELP = `Measures Walras beside what it stands on. One run, one table.
   --repeat N             rounds; the rows take turns within each     (3)
   --rate N               messages a second in open loop, over all    (1000)
   --seconds N            length of each measured window              (2)
-  --warm N               seconds of load before the first of them    (1.5)
+  --warm N               seconds of load before the first of them, at least (1.5)
   --generators N         processes that make the load                (1)
   --json FILE            all figures of all runs
   --profile DIRECTORY    a .cpuprofile per row, of the server at saturation; costs speed
@@ -146,7 +146,8 @@ function print(results: readonly Result[], { rate, repeat }: Options): void {
   console.log(
     `\nMedians ± half the range of ${repeat} runs. messages/s and CPU at saturation (closed loop); p50 and p99 in open loop\n` +
       `at ${rate} messages a second, counted from the intended moment. × floor: CPU by that of the bare room that does the\n` +
-      `same without Walras. CPU is the server process's own; a PostgreSQL server's is not in it.`,
+      `same without Walras. CPU is the server process's own; a PostgreSQL server's is not in it. server and generator: shares\n` +
+      `of one core; others: what everything else on the machine took of all cores. Believe a run in which that is little.`,
   );
   const marked = (pick: (run: Figures) => number) =>
     results.some(({ runs }) => runs.length > 0 && median(runs.map(pick)) > BUSY_LIMIT);

@@ -30,6 +30,8 @@ export interface Sample {
   deliveries: number;
   /** From the intended moment to the answer. */
   latencies: HistogramData;
+  /** Milliseconds of CPU time that this process used. */
+  cpu: number;
   /** Share of one core that this process used, or of the time that its loop was occupied if that is more. */
   busy: number;
 }
@@ -198,6 +200,7 @@ const commands: GeneratorCommands = {
       refused,
       deliveries,
       latencies: latencies.toData(),
+      cpu: now().cpu - mark.cpu,
       busy: busySince(mark),
     };
     Object.assign(count, { messages: 0, accepted: 0, refused: 0, deliveries: 0 });

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child } from "./control.ts";
 import type { GeneratorCommands, GeneratorOptions, Sample } from "./generator.ts";
@@ -9,13 +9,18 @@ import type { ServerCommands, Usage } from "./servers/usage.ts";
 
 export const GROUP_SIZE = 4;
 
+/** By then V8 has compiled what is hot. */
+const WARM_MESSAGES = 10_000;
+
 /** How one row is measured. */
 export interface Work {
   groups: number;
   /** Messages a second in open loop. */
   rate: number;
-  /** Seconds of each of the two measured windows, and before the first of them. */
+  /** Seconds of each of the two measured windows. */
   seconds: number;
+  /** Seconds of load before the first of them, at least; longer until there were so many messages that the
+   * server's code is compiled, but not for ever. */
   warm: number;
   /** Processes that make the load. */
   generators: number;
@@ -36,6 +41,8 @@ export interface Figures {
   /** Shares of one core at saturation. */
   serverBusy: number;
   generatorBusy: number;
+  /** Share of all cores that neither of them used: others on the machine, and a PostgreSQL server. */
+  others: number;
   /** Open loop, from the intended moment to the own copy or answer, in milliseconds. */
   p50: number;
   p99: number;
@@ -76,9 +83,10 @@ export async function measure(row: Row, work: Work): Promise<Figures> {
       }),
     );
     const admission = await admit(server, players);
-    const saturation = await window(server, players, work, (player) => player.ask("startClosed"), work.profile);
+    const warmed = { ...work, warmMessages: WARM_MESSAGES };
+    const saturation = await window(server, players, warmed, (player) => player.ask("startClosed"), work.profile);
     let unanswered = await halt(players);
-    const open = await window(server, players, { ...work, warm: Math.min(work.warm, 0.5) }, (player) =>
+    const open = await window(server, players, { ...work, warm: Math.min(work.warm, 0.3), warmMessages: 0 }, (player) =>
       player.ask("startOpen", work.rate / generators),
     );
     unanswered += await halt(players);
@@ -89,6 +97,7 @@ export async function measure(row: Row, work: Work): Promise<Figures> {
       acceptedShare: saturation.accepted / saturation.messages,
       serverBusy: saturation.serverBusy,
       generatorBusy: saturation.generatorBusy,
+      others: saturation.others,
       p50: open.latencies.quantile(0.5),
       p99: open.latencies.quantile(0.99),
       openMessagesPerSecond: open.rate,
@@ -123,38 +132,52 @@ async function admit(server: Child<ServerCommands>, players: Child<GeneratorComm
 async function window(
   server: Child<ServerCommands>,
   players: Child<GeneratorCommands>[],
-  { warm, seconds }: Work,
+  { warm, warmMessages, seconds }: Pick<Work, "warm" | "seconds"> & { warmMessages: number },
   begin: (player: Child<GeneratorCommands>) => Promise<unknown>,
   profile?: string,
 ) {
   const look = (): Promise<[Usage, ...Sample[]]> =>
     Promise.all([server.ask("usage"), ...players.map((player) => player.ask("sample"))]);
   await Promise.all(players.map(begin));
-  await sleep(warm);
+  let messages = 0;
+  for (let tries = 0; tries === 0 || (tries < 6 && messages < warmMessages); tries++) {
+    await sleep(warm);
+    const [, ...samples] = await look();
+    messages += sum(samples.map((sample) => sample.messages));
+  }
   if (profile !== undefined) await server.ask("profileStart");
   const [before] = await look();
+  const machine = busyTime();
   await sleep(seconds);
   const [after, ...samples] = await look();
+  const all = busyTime() - machine;
   if (profile !== undefined) await server.ask("profileStop", profile);
   const latencies = new Histogram();
   for (const sample of samples) latencies.merge(sample.latencies);
   const cpu = after.cpu - before.cpu;
-  const messages = sum(samples.map((sample) => sample.messages));
+  const time = after.at - before.at;
+  const own = cpu / 1000 + sum(samples.map((sample) => sample.cpu));
   return {
     latencies,
     cpu,
-    messages,
+    messages: sum(samples.map((sample) => sample.messages)),
     rate: sum(samples.map((sample) => (sample.messages / sample.time) * 1000)),
     accepted: sum(samples.map((sample) => sample.accepted)),
     deliveries: sum(samples.map((sample) => sample.deliveries)),
     refused: sum(samples.map((sample) => sample.refused)),
-    serverBusy: cpu / 1000 / (after.at - before.at),
+    others: Math.max(0, (all - own) / time / cpus().length),
+    serverBusy: cpu / 1000 / time,
     generatorBusy: Math.max(...samples.map((sample) => sample.busy)),
   };
 }
 
 async function halt(players: Child<GeneratorCommands>[]): Promise<number> {
   return sum(await Promise.all(players.map((player) => player.ask("halt"))));
+}
+
+/** Milliseconds that all cores together have worked. */
+function busyTime(): number {
+  return sum(cpus().map(({ times }) => times.user + times.nice + times.sys + times.irq));
 }
 
 function sum(values: number[]): number {

@@ -58,6 +58,7 @@ const COLUMNS: readonly Column[] = [
   { title: "delivered", of: each((run) => run.acceptedShare), show: percent },
   { title: "server", of: each((run) => run.serverBusy), show: percent },
   { title: "generator", of: each((run) => run.generatorBusy), show: percent },
+  { title: "others", of: each((run) => run.others), show: percent },
 ];
 
 /** A table as Markdown, padded so that it reads in a terminal too: medians, ± half the range over the runs. */
