@@ -19,6 +19,9 @@ export function isHandle(value: unknown): value is Handle {
   return typeof value === "object" && value !== null && VIEW in value;
 }
 
+/** Asked for by await, JSON, console.log and the like, not by authors. */
+const ASKED_BY_OTHERS: ReadonlySet<string> = new Set(["then", "toJSON", "constructor", "inspect"]);
+
 type Getter = (this: Handle) => unknown;
 
 interface HandleClass {
@@ -88,9 +91,7 @@ function makeClass(model: ModelSpec, builtIns: Record<string, Getter>, methods: 
     prototype,
     new Proxy(Object.create(null), {
       get(_target, name) {
-        // Asked for by await, console.log and the like, not by authors.
-        if (typeof name === "symbol" || name === "then" || name === "constructor" || name === "inspect")
-          return undefined;
+        if (typeof name === "symbol" || ASKED_BY_OTHERS.has(name)) return undefined;
         throw new AuthorError(
           "unknown_field",
           `${model.app}: ${model.name} has no field "${name}". It has ${known()}.`,
@@ -233,18 +234,31 @@ export function extraHandle(view: View, row: Row): Handle {
 
 /** The participant's players of earlier rounds, as frozen plain objects: another actor owns those rows. */
 function earlierRounds(handle: Handle): Record<string, unknown>[] {
-  const view = handle[VIEW];
+  const { memory } = handle[VIEW];
+  const { participantId, idInGroup } = handle[ROW].values;
+  const rows = memory.earlier.get(participantId as number);
+  if (rows === undefined && memory.roundNumber > 1) {
+    throw new AuthorError(
+      "participant_elsewhere",
+      `${memory.app.name}: player ${idInGroup} has not arrived in round ${memory.roundNumber} yet, so their earlier rounds may still change and cannot be read.`,
+    );
+  }
   const model = handle[ROW].model as ModelSpec;
-  const rows = view.memory.earlier.get(handle[ROW].values.participantId as number) ?? [];
-  return rows.map((values) => frozenPlayer(model, values));
+  return (rows ?? []).map((values) => frozenPlayer(model, values));
 }
+
+/** Which plain objects are players of earlier rounds: templates know them in snake_case. */
+const pastPlayers = new WeakSet<object>();
 
 function frozenPlayer(model: ModelSpec, values: Values): Record<string, unknown> {
   const past: Record<string, unknown> = {};
   for (const name of ["id", "idInGroup", "roundNumber"]) past[name] = values[name];
   for (const [name, spec] of Object.entries(fieldsOf(model))) {
     const value = values[name] ?? null;
-    past[name] = spec.kind === "json" && value !== null ? JSON.parse(value as string) : value;
+    past[name] =
+      spec.kind === "json" && value !== null
+        ? JSON.parse(value as string, (_key, inner: unknown) => Object.freeze(inner))
+        : value;
   }
   const refuse = (_target: Record<string, unknown>, name: string | symbol): boolean => {
     throw new AuthorError(
@@ -252,7 +266,22 @@ function frozenPlayer(model: ModelSpec, values: Values): Record<string, unknown>
       `${model.app}: ${model.name}.${String(name)} of round ${values.roundNumber} cannot be changed in a later round; write to this round's player.`,
     );
   };
-  return new Proxy(past, { set: refuse, defineProperty: refuse, deleteProperty: refuse });
+  const frozen = new Proxy(past, {
+    get(target, name) {
+      if (typeof name === "string" && !(name in target) && !ASKED_BY_OTHERS.has(name)) {
+        throw new AuthorError(
+          "unknown_field",
+          `${model.app}: ${model.name} of round ${values.roundNumber} has no field "${name}". It has ${Object.keys(target).join(", ")}.`,
+        );
+      }
+      return Reflect.get(target, name);
+    },
+    set: refuse,
+    defineProperty: refuse,
+    deleteProperty: refuse,
+  });
+  pastPlayers.add(frozen);
+  return frozen;
 }
 
 /**
@@ -263,10 +292,14 @@ export function forTemplate(value: unknown): unknown {
   if (isHandle(value)) return templateHandle(value);
   if (Array.isArray(value)) return value.map(forTemplate);
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, forTemplate(inner)]));
+    const name = pastPlayers.has(value) ? snakeCase : (key: string) => key;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [name(key), forTemplate(inner)]));
   }
   return value;
 }
+
+/** A page is looked at, not worked on; and the class is nobody's business. */
+const NOT_FOR_TEMPLATES: ReadonlySet<string> = new Set(["constructor", "toJSON", "delete"]);
 
 const snakeNames = new WeakMap<ModelSpec, Map<string, string>>();
 
@@ -276,7 +309,9 @@ function templateHandle(handle: Handle): object {
   if (names === undefined) {
     names = new Map();
     // Enumerable names and methods alike live on the class's prototype.
-    for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(handle))) names.set(snakeCase(name), name);
+    for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(handle))) {
+      if (!NOT_FOR_TEMPLATES.has(name)) names.set(snakeCase(name), name);
+    }
     snakeNames.set(model, names);
   }
   const known = names;
@@ -290,6 +325,9 @@ function templateHandle(handle: Handle): object {
       return (...args: unknown[]) => forTemplate(value.apply(handle, args));
     },
     has: (_target, key) => typeof key === "string" && known.has(key),
+    set(_target, key) {
+      throw new AuthorError("read_only", `${model.app}: a template tried to set ${model.name}.${String(key)}.`);
+    },
   });
 }
 

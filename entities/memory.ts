@@ -45,7 +45,7 @@ export class GroupMemory {
   readonly participants = new Map<number, Row>();
   /** Extra rows by table name and n, in order of creation. */
   readonly extras = new Map<string, Map<number, Row>>();
-  /** Rows of earlier rounds by participant, read-only, oldest first. */
+  /** Rows of earlier rounds by participant, read-only, oldest first; of those who have got as far as this round. */
   readonly earlier = new Map<number, readonly Values[]>();
   readonly session: SessionFacts;
   readonly roundNumber: number;
@@ -101,10 +101,9 @@ export class GroupMemory {
     return row;
   }
 
-  /** Forgets a participant who is elsewhere now. */
+  /** Forgets a participant who is elsewhere now. Their earlier rounds stay as they are. */
   release(participantId: number): void {
     this.participants.delete(participantId);
-    this.earlier.delete(participantId);
   }
 
   extrasOf(table: Table): Map<number, Row> {

@@ -5,6 +5,7 @@ import type { AppSpec, PinnedPage } from "./app-spec.ts";
 import type { Writer } from "./store.ts";
 import { ActorTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
+import { initialValues } from "./values.ts";
 
 export interface NewSession {
   /** One entry of walras.config.ts; all of it is kept as the session's `config`. */
@@ -18,6 +19,8 @@ export interface NewSession {
   readonly isDemo: boolean;
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
+  /** Decimal places of currency fields. */
+  readonly decimals: number;
   /** Where the codes come from; a CSPRNG unless a test wants to know them. */
   readonly codes?: CodeSource;
 }
@@ -78,13 +81,19 @@ export async function createSession(
       SubsessionTable,
       rounds(app).map((roundNumber) => ({ sessionId, app: app.name, roundNumber })),
     );
-    for (const subsession of subsessions) await formGroups(write, app, subsession, participants);
+    for (const subsession of subsessions) await formGroups(write, app, subsession, participants, options.decimals);
   }
   return { session, participants };
 }
 
 /** One round of an app: its actors, groups and players. */
-async function formGroups(write: Writer, app: AppSpec, subsession: Values, participants: readonly Values[]) {
+async function formGroups(
+  write: Writer,
+  app: AppSpec,
+  subsession: Values,
+  participants: readonly Values[],
+  decimals: number,
+) {
   const { sessionId, roundNumber } = subsession as { sessionId: number; roundNumber: number };
   const common = { sessionId, subsessionId: subsession.id as number, roundNumber };
   const size = app.playersPerGroup === "all" ? participants.length : app.playersPerGroup;
@@ -94,9 +103,9 @@ async function formGroups(write: Writer, app: AppSpec, subsession: Values, parti
   );
   await write.insert(
     app.group.table,
-    actorIds.map((id, i) => ({ ...initial(app.group.table), ...common, id, idInSubsession: i + 1 })),
+    actorIds.map((id, i) => ({ ...initialValues(app.group.table, decimals), ...common, id, idInSubsession: i + 1 })),
   );
-  const { id: _, ...values } = initial(app.player.table);
+  const { id: _, ...values } = initialValues(app.player.table, decimals);
   await write.insert(
     app.player.table,
     participants.map((participant, i) => ({
@@ -147,11 +156,6 @@ function rounds(app: AppSpec): number[] {
 
 function pinnedPages(app: AppSpec): PinnedPage[] {
   return rounds(app).flatMap((round) => app.pages.map((page) => ({ app: app.name, round, page: page.name })));
-}
-
-/** A row as it is before anybody has played. */
-function initial(table: Table): Values {
-  return Object.fromEntries(table.columns.map((column) => [column.name, column.initial]));
 }
 
 /** Inserts rows of a numbered table and returns them with their ids. */

@@ -1,5 +1,5 @@
 import type { GroupMemory, Row } from "./memory.ts";
-import type { RowChange, Table, Value, Values } from "./tables.ts";
+import type { RowChange, Value, Values } from "./tables.ts";
 
 /**
  * The unit of work: what one turn changes in an actor's memory.
@@ -140,11 +140,4 @@ export function changesToJson(changes: readonly RowChange[]): string | null {
           : { delete: change.table.name, key: change.key },
     ),
   );
-}
-
-/** The columns of a new row of a table: declared initial values, null otherwise. */
-export function initialValues(table: Table): Values {
-  const values: Values = {};
-  for (const column of table.columns) values[column.name] = column.initial;
-  return values;
 }

@@ -1,7 +1,7 @@
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import { isStorableText, toJson } from "../client-sdk/json.ts";
 import type { FieldKind, FieldSpec } from "./app-spec.ts";
-import type { Value } from "./tables.ts";
+import type { Table, Value, Values } from "./tables.ts";
 
 /** Longest value of a `text` field, in characters as JavaScript counts them; `longText` has no limit. */
 export const TEXT_LIMIT = 10_000;
@@ -45,6 +45,20 @@ export function roundCurrency(value: number, decimals: number): number {
   const unit = 10n ** BigInt(scale - decimals);
   const rounded = (BigInt(whole + fraction) + unit / 2n) / unit;
   return Math.sign(value) * Number(`${rounded}e-${decimals}`) + 0;
+}
+
+/**
+ * The values of a new row: declared initial values, null otherwise. Amounts are rounded here, where the
+ * session is known, and not in the declaration.
+ *
+ * @param decimals decimal places of the session's currency
+ */
+export function initialValues(table: Table, decimals: number): Values {
+  const values: Values = {};
+  for (const { name, kind, initial } of table.columns) {
+    values[name] = kind === "currency" && typeof initial === "number" ? roundCurrency(initial, decimals) : initial;
+  }
+  return values;
 }
 
 /** A value as messages show it: `"12" (a string)`, `true (a boolean)`, `an array`. */

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
-import { checkValue } from "./fields.ts";
 import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW } from "./handles.ts";
 import { type GroupMemory, Row } from "./memory.ts";
 import type { Value } from "./tables.ts";
-import { initialValues, Unit } from "./unit.ts";
+import { Unit } from "./unit.ts";
+import { checkValue, initialValues } from "./values.ts";
 
 export { VIEW } from "./handles.ts";
 
@@ -115,7 +115,7 @@ export abstract class View {
   create(model: ModelSpec, values: Record<string, unknown>): Handle {
     this.check();
     this.#requireOwn(model);
-    const row = new Row(model.table, model, initialValues(model.table));
+    const row = new Row(model.table, model, initialValues(model.table, this.memory.decimals));
     for (const name of Object.keys(values)) {
       const spec = this.#field(model, name);
       row.values[name] = this.#toValue(model, name, spec, values[name]);

@@ -277,6 +277,12 @@ export class Actor implements CommitOwner {
     return page !== undefined && page.app === this.app.name && page.round === this.memory.roundNumber;
   }
 
+  /** Whether the page at this index is one of this group's, or comes after them. */
+  #reached(pageIndex: number): boolean {
+    const first = this.#pages.findIndex((page) => page.app === this.app.name && page.round === this.memory.roundNumber);
+    return Math.max(pageIndex, 1) > first;
+  }
+
   /** The identity of the page that a player of this group is on now; undefined: not on a page of this group. */
   pageOf(participantId: number): string | undefined {
     const row = this.memory.participants.get(participantId);
@@ -319,11 +325,14 @@ export class Actor implements CommitOwner {
   }
 
   async #take(participant: Values): Promise<void> {
-    if (!this.owns(participant.pageIndex as number)) return;
+    const { id, pageIndex } = participant as { id: number; pageIndex: number };
+    // Who has not got here yet still plays an earlier round, whose rows may change.
+    if (!this.#reached(pageIndex)) return;
     const round = this.memory.roundNumber;
     const { read } = this.world.store;
-    const earlier = round > 1 ? await read.earlierPlayers(participant.id as number, this.app, round) : [];
-    this.memory.adopt(participant, earlier);
+    const earlier = round > 1 ? await read.earlierPlayers(id, this.app, round) : [];
+    if (this.owns(pageIndex)) this.memory.adopt(participant, earlier);
+    else this.memory.earlier.set(id, earlier);
   }
 
   /** This incarnation ends: what waits was not done, and clients come back to a new one. */

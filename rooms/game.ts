@@ -98,7 +98,16 @@ export async function startGame(options: GameOptions): Promise<Game> {
     seat: (actorId, participantId, pageIndex) => rooms.seat(actorId, participantId, pageIndex),
     createSession: (config, { participants, isDemo }) =>
       committer
-        .transact((write) => createSession(write, { config, apps, participants, isDemo, now: Date.now() }))
+        .transact((write) =>
+          createSession(write, {
+            config,
+            apps,
+            participants,
+            isDemo,
+            now: Date.now(),
+            decimals: world.currency.decimals,
+          }),
+        )
         .then(({ session }) => session),
     health: () => ({
       ok: committer.halted === null,

@@ -23,7 +23,7 @@ async function create(appSequence: string[], participants: number) {
     },
   };
   const config = { name: "demo", appSequence, fee: 2.5 };
-  const made = await createSession(write, { config, apps, participants, isDemo: false, now: 5 });
+  const made = await createSession(write, { config, apps, participants, isDemo: false, now: 5, decimals: 2 });
   return { ...made, rows: (table: string) => tables.get(table) ?? [] };
 }
 

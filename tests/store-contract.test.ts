@@ -46,6 +46,7 @@ function session(store: Store, participants = 4) {
       participants,
       isDemo: true,
       now: 1_700_000_000_000,
+      decimals: 2,
     }),
   );
 }

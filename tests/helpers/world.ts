@@ -87,6 +87,7 @@ export class TestWorld {
         participants,
         isDemo: false,
         now: Date.now(),
+        decimals: this.world.currency.decimals,
       }),
     );
     return { session, people };

@@ -80,6 +80,7 @@ class Run {
       participants: groups * PLAYERS,
       isDemo: false,
       now: 0,
+      decimals: 0,
       codes: { session: () => "session", participant: this.#names() },
     });
     for (let slot = 0; slot < (this.#shared ? 2 : 1); slot++) this.#start(slot);

@@ -1,0 +1,666 @@
+import { expect, test } from "@jest/globals";
+import { forTemplate } from "../entities/handles.ts";
+import { seededRandom } from "../entities/random.ts";
+import { JournalTable } from "../entities/system-tables.ts";
+import {
+  boolean,
+  currency,
+  defineApp,
+  float,
+  integer,
+  json,
+  link,
+  longText,
+  now,
+  type PlayerOf,
+  random,
+  text,
+  timestamp,
+} from "../index.ts";
+import { at, seatedGroup, useSqlite } from "./helpers/sqlite.ts";
+import type { TestConnection } from "./helpers/world.ts";
+
+const sqlite = useSqlite();
+
+const app = defineApp({
+  name: "game",
+  playersPerGroup: 2,
+  rounds: 2,
+  constants: { endowment: 100 },
+  group: {
+    pot: currency({ initial: 0.125 }),
+    openedAt: timestamp({ blank: true }),
+    board: json<{ cells: string[]; at?: unknown }>({ initial: { cells: ["", ""] } }),
+  },
+  player: {
+    age: integer({ min: 18, max: 99, blank: true }),
+    weight: float(),
+    kind: text({ choices: ["buyer", ["seller", "Seller"]], blank: true }),
+    essay: longText({ initial: "" }),
+    ready: boolean({ initial: false }),
+    price: currency({ initial: 1.005, max: 50 }),
+    history: json<number[]>({ initial: [] }),
+    never: integer(),
+  },
+  extraModels: {
+    Offer: {
+      player: link("player"),
+      to: link("player", { blank: true }),
+      price: currency({ initial: 2.675 }),
+      tags: json<string[]>({ blank: true }),
+    },
+    Event: { group: link("group"), name: text() },
+  },
+});
+const { Offer, Event } = app.extraModels;
+type Player = PlayerOf<typeof app>;
+
+/** What the next message does; gives what is delivered to its sender. */
+let act: (player: Player) => unknown;
+app.page("Play", {
+  live: (player) => {
+    const given = act(player);
+    return given === undefined ? undefined : { [player.idInGroup]: given };
+  },
+  varsForTemplate: (player) => vars(player),
+});
+let vars: (player: Player) => Record<string, unknown> = () => ({});
+
+async function stage() {
+  vars = () => ({});
+  const group = await seatedGroup(await sqlite.world([app.spec]), ["game"], 2);
+  const [one, two] = group.players as [TestConnection, TestConnection];
+  return { ...group, one, two };
+}
+
+type Stage = Awaited<ReturnType<typeof stage>>;
+
+/** Runs a function in a live method. @returns what it returned, as JSON; null for nothing */
+async function run(connection: TestConnection, work: (player: Player) => unknown): Promise<unknown> {
+  act = (player) => ({ result: work(player) ?? null });
+  const before = connection.received.length;
+  const answer = await connection.ask("go");
+  if (answer.e !== undefined) throw Object.assign(new Error(answer.e.message), { code: answer.e.code });
+  return (connection.received[before] as { result: unknown }).result;
+}
+
+async function rows({ store, actorId }: Stage) {
+  const { group, player, extras } = app.spec;
+  return {
+    group: at(await store.read.rows(group.table, { id: actorId }), 0),
+    players: await store.read.rows(player.table, { groupId: actorId }),
+    offers: await store.read.rows((extras.Offer as typeof group).table, { actorId }),
+    events: await store.read.rows((extras.Event as typeof group).table, { actorId }),
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the mistakes of those who do not run the type checker
+type Loose = any;
+
+test.each<[string, (player: Loose) => unknown, RegExp]>([
+  [
+    "a text in an integer",
+    (p) => {
+      p.age = "20";
+    },
+    /game: Player\.age was set to "20".*Number\(/,
+  ],
+  [
+    "a fraction in an integer",
+    (p) => {
+      p.age = 20.5;
+    },
+    /Player\.age.*20\.5/,
+  ],
+  [
+    "a number out of range",
+    (p) => {
+      p.age = 17;
+    },
+    /less than its min 18/,
+  ],
+  [
+    "NaN in a float",
+    (p) => {
+      p.weight = Number.NaN;
+    },
+    /Player\.weight.*NaN/,
+  ],
+  [
+    "undefined in a float",
+    (p) => {
+      p.weight = undefined;
+    },
+    /Player\.weight.*undefined/,
+  ],
+  [
+    "null in a field that is not blank",
+    (p) => {
+      p.weight = null;
+    },
+    /not blank/,
+  ],
+  [
+    "another choice",
+    (p) => {
+      p.kind = "thief";
+    },
+    /"buyer", "seller"/,
+  ],
+  [
+    "a number in a boolean",
+    (p) => {
+      p.ready = 1;
+    },
+    /Player\.ready/,
+  ],
+  [
+    "NUL in a text",
+    (p) => {
+      p.essay = "a\0";
+    },
+    /NUL/,
+  ],
+  [
+    "an object in a text",
+    (p) => {
+      p.essay = { a: 1 };
+    },
+    /json field/,
+  ],
+  [
+    "a Date in a timestamp",
+    (p) => {
+      p.group.openedAt = new Date();
+    },
+    /getTime/,
+  ],
+  [
+    "a function in a json",
+    (p) => {
+      p.history = [() => 1];
+    },
+    /function/,
+  ],
+  [
+    "NaN put into a json in place",
+    (p) => {
+      p.history.push(Number.NaN);
+    },
+    /Player\.history.*NaN/,
+  ],
+  [
+    "too much money",
+    (p) => {
+      p.price = 50.006;
+    },
+    /more than its max 50/,
+  ],
+  [
+    "an undeclared name, written",
+    (p) => {
+      p.scroe = 1;
+    },
+    /Player has no field "scroe".*age/,
+  ],
+  ["an undeclared name, read", (p) => p.group.pto, /Group has no field "pto".*pot/],
+  ["a field that was never set", (p) => p.never, /Player\.never was read but never set/],
+  [
+    "a built-in, written",
+    (p) => {
+      p.idInGroup = 2;
+    },
+    /Player\.idInGroup is set by Walras/,
+  ],
+  [
+    "the round, written",
+    (p) => {
+      p.group.roundNumber = 2;
+    },
+    /Group\.roundNumber is set by Walras/,
+  ],
+  [
+    "the group of a player, written",
+    (p) => {
+      p.group = {};
+    },
+    /Player\.group is set by Walras/,
+  ],
+  [
+    "the session, written",
+    (p) => {
+      p.session.config.fee = 1;
+    },
+    /read.only|not extensible/,
+  ],
+  [
+    "a method, replaced",
+    (p) => {
+      p.getOthersInGroup = 1;
+    },
+    /read only/,
+  ],
+  ["a whole player in a delivery", (p) => p, /whole Player was sent/],
+  ["a whole group deep in a delivery", (p) => ({ a: [p.group] }), /whole Group was sent/],
+  ["a whole row in a delivery", (p) => Event.create({ group: p.group, name: "x" }), /whole Event was sent/],
+  [
+    "a whole player in a json field",
+    (p) => {
+      p.group.board.at = p;
+    },
+    /whole Player was sent or stored/,
+  ],
+  ["a player in a text", (p) => `${p}`, /Player/],
+  ["no such player", (p) => p.group.getPlayerById(3), /players 1 to 2/],
+  ["player zero", (p) => p.group.getPlayerById(0), /players 1 to 2/],
+  ["a round to come", (p) => p.inRound(2), /inRound\(2\)/],
+])(
+  "%s: an error that says what and where, nothing is stored, and the group plays on",
+  async (_name, mistake, message) => {
+    const s = await stage();
+    const before = await rows(s);
+    await expect(
+      run(s.one, (player) => {
+        player.group.pot = 9;
+        player.history.push(1);
+        Event.create({ group: player.group, name: "before" });
+        return mistake(player);
+      }),
+    ).rejects.toThrow(message);
+    expect(await rows(s)).toEqual(before);
+    expect(await run(s.two, (player) => [player.group.pot, Event.filter({ group: player.group }).length])).toEqual([
+      0.13, 0,
+    ]);
+  },
+);
+
+test("fields keep what is assigned, blank ones read as null, and all of it is stored", async () => {
+  const s = await stage();
+  expect(await run(s.one, (p) => [p.age, p.kind, p.group.openedAt, p.essay, p.ready])).toEqual([
+    null,
+    null,
+    null,
+    "",
+    false,
+  ]);
+  await run(s.one, (p) => {
+    p.age = 20;
+    p.weight = 70.5;
+    p.kind = "seller";
+    p.essay = "ä😀";
+    p.ready = true;
+    p.payoff = 3.999;
+    p.group.openedAt = 1_700_000_000_000;
+    p.history = [1];
+    p.history.push(2);
+  });
+  const { players, group } = await rows(s);
+  const stored = { age: 20, weight: 70.5, kind: "seller", essay: "ä😀", ready: true, payoff: 4, history: "[1,2]" };
+  expect(at(players, 0)).toMatchObject(stored);
+  expect(group.openedAt).toBe(1_700_000_000_000);
+  expect(await run(s.two, (p) => at(p.getOthersInGroup(), 0).history)).toEqual([1, 2]);
+  await run(s.one, (p) => {
+    p.age = null;
+  });
+  expect(at((await rows(s)).players, 0).age).toBeNull();
+});
+
+test("a JSON field changed in place is stored, and taken back when the method throws", async () => {
+  const s = await stage();
+  await run(s.one, (p) => {
+    p.group.board.cells[1] = "X";
+    expect(p.group.board.cells).toEqual(["", "X"]);
+  });
+  expect((await rows(s)).group.board).toBe('{"cells":["","X"]}');
+  await expect(
+    run(s.one, (p) => {
+      p.group.board.cells[0] = "O";
+      throw new Error("stop");
+    }),
+  ).rejects.toThrow("stop");
+  expect(await run(s.two, (p) => p.group.board.cells)).toEqual(["", "X"]);
+  const journal = await s.store.read.rows(JournalTable, { actorId: s.actorId, kind: "message" });
+  expect(at(journal, 0).changes).toContain("cells");
+  expect(at(journal, 1).changes).toBeNull();
+});
+
+test("amounts are rounded to the session's decimals: on assignment, and initial ones when their row is made", async () => {
+  const s = await stage();
+  expect(await rows(s)).toMatchObject({ group: { pot: 0.13 }, players: [{ price: 1.01 }, { price: 1.01 }] });
+  const offer = await run(s.one, (p) => {
+    p.group.pot = 1.005;
+    p.price = 0.1 + 0.2;
+    return [p.group.pot, p.price, Offer.create({ player: p }).price, Offer.create({ player: p, price: 1.999 }).price];
+  });
+  expect(offer).toEqual([1.01, 0.3, 2.68, 2]);
+  expect(await rows(s)).toMatchObject({ group: { pot: 1.01 }, offers: [{ price: 2.68 }, { price: 2 }] });
+  const points = await sqlite.world([app.spec], {
+    currency: { locale: "en", code: null, decimals: 0, points: ["point", "points"] },
+  });
+  const whole = await seatedGroup(points, ["game"], 2);
+  const row = at(await whole.store.read.rows(app.spec.player.table, { groupId: whole.actorId }), 0);
+  expect(row.price).toBe(1);
+});
+
+test("extra rows: created in order, filtered by player, group and value, linked, deleted", async () => {
+  const s = await stage();
+  await run(s.one, (p) => {
+    const [other] = p.getOthersInGroup();
+    Offer.create({ player: p, price: 1, tags: ["a"] });
+    Offer.create({ player: p, price: 2, to: other });
+    Event.create({ group: p.group, name: "opened" });
+  });
+  await run(s.two, (p) => void Offer.create({ player: p, price: 1 }));
+  const seen = await run(s.one, (p) => {
+    const two = p.group.getPlayerById(2);
+    const n = (list: readonly { n: number }[]) => list.map((row) => row.n);
+    const [, linked] = Offer.filter({ player: p });
+    return {
+      mine: n(Offer.filter({ player: p })),
+      theirs: n(Offer.filter({ player: two })),
+      all: n(Offer.filter({ group: p.group })),
+      cheap: n(Offer.filter({ group: p.group, price: 1.001 })),
+      tagged: n(Offer.filter({ group: p.group, tags: ["a"] })),
+      untagged: n(Offer.filter({ group: p.group, tags: null })),
+      toTwo: n(Offer.filter({ to: two })),
+      events: n(Event.filter({ group: p.group })),
+      same: linked?.to === two && linked?.player === p && at(Event.filter({ group: p.group }), 0).group === p.group,
+      noLink: Offer.filter({ player: two })[0]?.to,
+    };
+  });
+  expect(seen).toEqual({
+    mine: [1, 2],
+    theirs: [4],
+    all: [1, 2, 4],
+    cheap: [1, 4],
+    tagged: [1],
+    untagged: [2, 4],
+    toTwo: [2],
+    events: [3],
+    same: true,
+    noLink: null,
+  });
+  await run(s.one, (p) => {
+    const [first, second] = Offer.filter({ player: p });
+    first?.delete();
+    first?.delete();
+    expect(() => first?.price).toThrow("deleted");
+    expect(() => {
+      if (first !== undefined) first.price = 2;
+    }).toThrow("deleted");
+    const brief = Offer.create({ player: p });
+    brief.delete();
+    second?.tags;
+    if (second !== undefined) second.tags = ["kept"];
+  });
+  expect((await rows(s)).offers.map((row) => [row.n, row.tags])).toEqual([
+    [2, '["kept"]'],
+    [4, null],
+  ]);
+  await expect(
+    run(s.one, (p) => {
+      for (const offer of Offer.filter({ group: p.group })) offer.delete();
+      throw new Error("stop");
+    }),
+  ).rejects.toThrow("stop");
+  // A number that a deleted row had is not given again, also after a reload from the database.
+  s.world.actors.get(s.actorId).die();
+  const back = await s.world.connect(s.actorId, s.one.participantId);
+  expect(await run(back, (p) => [Offer.filter({ group: p.group }).length, Offer.create({ player: p }).n])).toEqual([
+    2, 6,
+  ]);
+});
+
+test("players and groups of others are refused, and models of other apps", async () => {
+  const other = defineApp({ name: "other", playersPerGroup: 2, extraModels: { Thing: { player: link("player") } } });
+  other.page("Play", {
+    live(player) {
+      foreign = player;
+    },
+  });
+  let foreign: PlayerOf<typeof other> | undefined;
+  const world = await sqlite.world([app.spec, other.spec]);
+  const s = await seatedGroup(world, ["game"], 2);
+  const t = await seatedGroup(world, ["other"], 2);
+  const u = await seatedGroup(world, ["game"], 2);
+  let kept: Player | undefined;
+  await at(t.players, 0).ask("keep");
+  await run(at(u.players, 0), (p) => {
+    kept = p;
+  });
+  for (const [mistake, message] of [
+    [(p: Loose) => Offer.create({ player: p, to: kept }), /outside of this group/],
+    [(p: Loose) => Offer.create({ price: 1, to: p, player: kept as Player }), /outside of this group/],
+    [(p: Loose) => Offer.filter({ group: p.group, player: kept } as Loose), /outside of this group/],
+    [(p: Loose) => Offer.create({ player: p, to: foreign as Loose }), /takes a player/],
+    [(p: Loose) => Offer.create({ player: p, to: p.group }), /takes a player/],
+    [(p: Loose) => Offer.create({ player: p, to: p.id }), /takes a player/],
+    [(p: Loose) => Offer.create({ player: p, nonsense: 1 } as Loose), /no field "nonsense"/],
+    [(p: Loose) => Offer.create({ to: p } as Loose), /needs `player`/],
+    [() => Offer.create({ price: 1 } as Loose), /without a player or group/],
+    [(p: Loose) => other.extraModels.Thing.create({ player: p }), /not a model of app game/],
+  ] as const) {
+    await expect(run(at(s.players, 0), mistake)).rejects.toThrow(message);
+  }
+  expect((await rows(s as Stage)).offers).toEqual([]);
+});
+
+test("built-ins and the people of a group", async () => {
+  const s = await stage();
+  const seen = await run(s.two, (p) => ({
+    id: p.idInGroup,
+    round: [p.roundNumber, p.group.roundNumber, p.subsession.roundNumber],
+    others: p.getOthersInGroup().map((other) => other.idInGroup),
+    all: p.group.getPlayers().map((player) => player.idInGroup),
+    same: p.group.getPlayerById(2) === p && p.group.getPlayers()[1] === p && p.group === p.getOthersInGroup()[0]?.group,
+    person: [p.participant.idInSession, p.participant.label, p.participant.code.length],
+    session: [p.session.config.name, p.session.code.length],
+    payoff: p.payoff,
+  }));
+  expect(seen).toEqual({
+    id: 2,
+    round: [1, 1, 1],
+    others: [1],
+    all: [1, 2],
+    same: true,
+    person: [2, null, 26],
+    session: ["test", 8],
+    payoff: 0,
+  });
+});
+
+async function nextRound(s: Stage, who: number): Promise<TestConnection> {
+  const person = at(s.people, who);
+  const participantId = person.id as number;
+  const submit = { kind: "submit" as const, participantId, pageIndex: 1, outbox: [], form: {} };
+  expect(await s.world.actors.call(s.actorId, submit)).toEqual({ kind: "goto", pageIndex: 2 });
+  const actorId = (await s.store.read.whereabouts(person.code as string))?.actorId as number;
+  expect(await s.world.view(actorId, participantId, 2)).toMatchObject({ kind: "page" });
+  return s.world.connect(actorId, participantId);
+}
+
+test("earlier rounds can be read and not written, of everybody who has arrived", async () => {
+  const s = await stage();
+  await run(s.one, (p) => {
+    p.age = 30;
+    p.payoff = 5;
+    p.history = [1, 2];
+    expect(p.inPreviousRounds()).toEqual([]);
+    expect(p.inRound(1)).toBe(p);
+  });
+  const one = await nextRound(s, 0);
+  await run(one, (p) => {
+    const [past] = p.inPreviousRounds();
+    expect(past).toBeDefined();
+    expect([past?.roundNumber, past?.idInGroup, past?.age, past?.payoff, past?.history]).toEqual([1, 1, 30, 5, [1, 2]]);
+    expect(p.inRound(1).age).toBe(30);
+    expect(p.inRound(2)).toBe(p);
+    expect(p.inAllRounds().map((player) => player.roundNumber)).toEqual([1, 2]);
+    expect(p.age).toBeNull();
+    const loose = past as Loose;
+    expect(() => {
+      loose.age = 31;
+    }).toThrow(/of round 1 cannot be changed/);
+    expect(() => delete loose.age).toThrow(/of round 1 cannot be changed/);
+    expect(() => loose.history.push(3)).toThrow();
+    expect(() => loose.aeg).toThrow(/has no field "aeg"/);
+    // The other one still plays round 1: what they have there is not their last word.
+    expect(() => p.group.getPlayerById(2).inPreviousRounds()).toThrow(/has not arrived in round 2/);
+    expect(() => p.group.getPlayerById(2).participant).toThrow(/not in this group at the moment/);
+  });
+  await run(s.two, (p) => {
+    p.age = 40;
+  });
+  const two = await nextRound(s, 1);
+  const ages = (p: Player) => p.group.getPlayers().map((player) => player.inRound(1).age);
+  expect(await run(one, ages)).toEqual([30, 40]);
+  // Also after one of them has left, and the group was loaded again.
+  const actorId = at(await s.store.read.rows(app.spec.group.table, { roundNumber: 2 }), 0).id as number;
+  const submit = { kind: "submit" as const, participantId: one.participantId, pageIndex: 2, outbox: [], form: {} };
+  expect(await s.world.actors.call(actorId, submit)).toEqual({ kind: "goto", pageIndex: 3 });
+  expect(await run(two, ages)).toEqual([30, 40]);
+  s.world.actors.get(actorId).die();
+  const back = await s.world.connect(actorId, two.participantId);
+  expect(await run(back, ages)).toEqual([30, 40]);
+});
+
+test("what is kept of a call throws when the call is over", async () => {
+  const s = await stage();
+  let kept: Player | undefined;
+  let row: { price: number; n: number; delete(): void } | undefined;
+  await run(s.one, (p) => {
+    kept = p;
+    row = Offer.create({ player: p });
+  });
+  const player = kept as Player;
+  const uses: (() => unknown)[] = [
+    () => player.age,
+    () => {
+      player.age = 20;
+    },
+    () => player.idInGroup,
+    () => player.group.pot,
+    () => player.participant.code,
+    () => player.getOthersInGroup()[0]?.ready,
+    () => Offer.filter({ player }),
+    () => Offer.create({ player }),
+    () => row?.price,
+    () => row?.n,
+    () => row?.delete(),
+  ];
+  for (const use of uses) expect(use).toThrow(/after the call it belonged to had ended/);
+  // And in the next call, where a new one must be taken.
+  await expect(run(s.one, () => player.age)).rejects.toThrow(/after the call it belonged to had ended/);
+});
+
+test("now() and random() come from the unit, so that a replay gives the same, and throw outside of a call", async () => {
+  let clock = 1_700_000_000_000;
+  const world = await sqlite.world([app.spec], { now: () => clock++, newSeed: () => 12345 });
+  const s = await seatedGroup(world, ["game"], 2);
+  const [time, again, a, b] = (await run(at(s.players, 0), () => [now(), now(), random(), random()])) as number[];
+  expect(again).toBe(time);
+  const dice = seededRandom(12345);
+  expect([a, b]).toEqual([dice(), dice()]);
+  await run(at(s.players, 0), () => 1);
+  const journal = await s.store.read.rows(JournalTable, { actorId: s.actorId, kind: "message" });
+  expect(journal.map((entry) => entry.seed)).toEqual([12345, null]);
+  expect(at(journal, 0).at).toBe(time);
+  expect(() => now()).toThrow(/outside of a function that Walras runs/);
+  expect(() => random()).toThrow(/outside of a function that Walras runs/);
+  await expect(
+    run(at(s.players, 0), () => {
+      queueMicrotask(() => {
+        try {
+          now();
+        } catch (error) {
+          late = error;
+        }
+      });
+    }),
+  ).resolves.toBeNull();
+  expect(late).toMatchObject({ code: "outside_of_call" });
+});
+let late: unknown;
+
+test("templates see the same objects in snake_case, may call what reads, and can change nothing", async () => {
+  const s = await stage();
+  await run(s.one, (p) => {
+    p.kind = "buyer";
+    p.group.board = { cells: ["X"] };
+    Offer.create({ player: p, tags: ["a"] });
+  });
+  let seen: Record<string, Loose> = {};
+  vars = (player) => {
+    const offers = Offer.filter({ player });
+    seen = {};
+    const template = forTemplate({ player, offers, deep: { list: [player] }, plainCamel: { innerCamel: 1 } }) as Loose;
+    const { player: p } = template;
+    Object.assign(seen, {
+      names: [p.id_in_group, p.idInGroup, p.round_number, p.kind, p.price, p.payoff, p.nonsense],
+      group: [p.group.pot, p.group.round_number, p.group.board.cells],
+      person: p.participant.id_in_session,
+      session: [p.session.config.name, p.subsession.round_number],
+      others: p.get_others_in_group().map((other: Loose) => other.id_in_group),
+      two: p.group.get_player_by_id(2).id_in_group,
+      offers: template.offers.map((offer: Loose) => [offer.price, offer.tags, offer.player.id_in_group]),
+      deep: template.deep.list[0].id_in_group,
+      author: template.plainCamel.innerCamel,
+      has: ["id_in_group" in p, "nonsense" in p],
+      hidden: [template.offers[0].delete, p.constructor, p.to_json, p.to_j_s_o_n],
+      past: p.in_previous_rounds().length,
+    });
+    expect(() => {
+      p.kind = "seller";
+    }).toThrow(/template/);
+    p.group.board.cells.push("O");
+    template.offers[0].tags.push("b");
+    p.session.config.fee = 1;
+    expect(player.session.config.fee).toBeUndefined();
+    return { offers };
+  };
+  expect(await s.world.view(s.actorId, s.one.participantId)).toMatchObject({ kind: "page" });
+  expect(seen).toEqual({
+    names: [1, 1, 1, "buyer", 1.01, 0, undefined],
+    group: [0.13, 1, ["X"]],
+    person: 1,
+    session: ["test", 1],
+    others: [2],
+    two: 2,
+    offers: [[2.68, ["a"], 1]],
+    deep: 1,
+    author: 1,
+    has: [true, false],
+    hidden: [undefined, undefined, undefined, undefined],
+    past: 0,
+  });
+  const { group, players, offers } = await rows(s);
+  expect([group.board, at(players, 0).kind, at(offers, 0).tags]).toEqual(['{"cells":["X"]}', "buyer", '["a"]']);
+  // The context of the page itself.
+  const { variables } = at(s.world.rendered, s.world.rendered.length - 1);
+  expect(Object.keys(variables).sort()).toEqual([
+    "C",
+    "group",
+    "offers",
+    "participant",
+    "player",
+    "session",
+    "subsession",
+  ]);
+  expect(variables.C).toEqual({ endowment: 100 });
+  // Of a call that is over.
+  expect(() => (variables.player as Loose).kind).toThrow(/ended/);
+});
+
+test("players of earlier rounds are in snake_case in templates, too", async () => {
+  const s = await stage();
+  const one = await nextRound(s, 0);
+  let seen: unknown;
+  vars = (player) => {
+    const [past] = (forTemplate(player) as Loose).in_previous_rounds();
+    seen = [past.id_in_group, past.round_number, past.history];
+    return {};
+  };
+  const actorId = at(await s.store.read.rows(app.spec.group.table, { roundNumber: 2 }), 0).id as number;
+  await s.world.view(actorId, one.participantId, 2);
+  expect(seen).toEqual([1, 1, []]);
+});
