@@ -8,16 +8,21 @@ export interface PageFormOptions {
   now(): number;
   /** The unanswered messages as JSON text of `Send[]`. */
   outbox(): string;
+  /** The form has been submitted: another page is on its way. */
+  onLeave(): void;
 }
 
 /**
  * Looks after the page's form, `<form id="form">`: it takes the outbox along, a double click submits
  * once, and Enter in a live widget's input does not leave the page.
  */
-export function watchPageForm({ document, now, outbox }: PageFormOptions): void {
-  // `formdata` fires for a click on Next and for form.submit() alike, which fires no submit event.
+export function watchPageForm({ document, now, outbox, onLeave }: PageFormOptions): void {
+  // `formdata` fires for a click on Next and for form.submit() alike, which fires no submit event; not for
+  // a submit that somebody prevented. (A script's own `new FormData(form)` looks the same, and is rare.)
   document.addEventListener("formdata", (event) => {
-    if (isPageForm(event.target)) event.formData.set(OUTBOX_FIELD, outbox());
+    if (!isPageForm(event.target)) return;
+    event.formData.set(OUTBOX_FIELD, outbox());
+    onLeave();
   });
 
   let submittedAt = Number.NEGATIVE_INFINITY;

@@ -38,6 +38,8 @@ declare const liveRecv: unknown;
 /** Reloads are at least this far apart, so that a page and a server that disagree do not spin. */
 const RELOAD_PAUSE_MS = 3_000;
 const RELOADED_KEY = "walras-reloaded";
+/** A navigation counts as under way for this long; then it has probably failed. */
+const LEAVING_MS = 10_000;
 
 const report = (message: string, detail?: unknown) => console.error(`Walras: ${message}`, detail ?? "");
 
@@ -48,7 +50,9 @@ let client: LiveClient | null = null;
 let page: PageLive | null = null;
 /** What was sent before the page's data was there. */
 const early: { payload: string; resolve(answer: Promise<unknown>): void }[] = [];
-let reloading = false;
+/** When the page's form or a reload last set out for another page, by `systemEnv.now`. */
+let leftAt = Number.NEGATIVE_INFINITY;
+let cancelReload = () => {};
 
 window.liveSend = liveSend;
 window.live = {
@@ -75,6 +79,7 @@ watchPageForm({
     begin();
     return client?.outbox.toJson() ?? "[]";
   },
+  onLeave: leave,
 });
 
 // Every script that has run may have defined liveRecv: `load` does not bubble, but can be captured.
@@ -89,8 +94,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // No beacon on pagehide: unanswered messages are in the storage, and the next page sends them first.
 addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
   // Out of the back/forward cache: what is shown is old, and the participant may be elsewhere by now.
-  if (event.persisted) reload();
+  leftAt = Number.NEGATIVE_INFINITY;
+  reload();
 });
 addEventListener("online", () => client?.wake());
 addEventListener("offline", () => client?.doubt());
@@ -176,21 +183,33 @@ function findLiveRecv(): ((data: unknown) => unknown) | undefined {
   }
 }
 
-/** Loads the page again by GET: location.reload() would repeat the POST of a form that came back with errors. */
+function leave(): void {
+  leftAt = systemEnv.now();
+}
+
+/**
+ * Loads the page again by GET: location.reload() would repeat the POST of a form that came back with errors.
+ *
+ * Not while the page is being left already: the server tells all tabs of who has moved on, and the one that
+ * did it would drop the page that is on its way for a second request.
+ */
 function reload(): void {
-  if (reloading) return;
-  reloading = true;
+  cancelReload();
+  const leaving = leftAt + LEAVING_MS - systemEnv.now();
   const since = Date.now() - Number(storage.get(RELOADED_KEY) ?? 0);
-  const pause = since >= 0 && since < RELOAD_PAUSE_MS ? RELOAD_PAUSE_MS - since : 0;
-  systemEnv.after(pause, () => {
-    reloading = false;
-    try {
-      storage.set(RELOADED_KEY, String(Date.now()));
-    } catch {
-      // Full: then only the server's own pace limits reloads.
-    }
-    location.replace(location.pathname + location.search);
-  });
+  const pause = since >= 0 ? RELOAD_PAUSE_MS - since : 0;
+  const wait = Math.max(leaving, pause);
+  if (wait > 0) {
+    cancelReload = systemEnv.after(wait, reload);
+    return;
+  }
+  leave();
+  try {
+    storage.set(RELOADED_KEY, String(Date.now()));
+  } catch {
+    // Full: then only the server's own pace limits reloads.
+  }
+  location.replace(location.pathname + location.search);
 }
 
 /** sessionStorage, or memory where the browser blocks it; then unanswered messages do not survive a reload. */

@@ -229,7 +229,7 @@ test("unanswered messages lie in the participant's part of the storage until the
 });
 
 test("reload requests load the page again by GET, at most once per three seconds", async () => {
-  const browser = new FakeBrowser({ Date: { now: () => 1_000_000 } });
+  const browser: FakeBrowser = new FakeBrowser({ Date: { now: () => 1_000_000 + browser.clock.now() } });
   browser.parseData();
   await browser.load();
   browser.group.broadcast({ k: "reload", why: "moved_on" });
