@@ -57,7 +57,6 @@ export function signBar(document: Document): (text: string | null) => void {
   let bar: HTMLElement | null = null;
   return (text) => {
     const { body } = document;
-    if (!body) return;
     if (!bar) {
       bar = document.createElement("div");
       bar.id = "walras-sign";
@@ -75,14 +74,17 @@ export function signBar(document: Document): (text: string | null) => void {
         color: "#fff",
         font: "15px/1.4 system-ui, sans-serif",
         textAlign: "center",
+        textWrap: "balance",
         boxShadow: "0 -1px 6px rgb(0 0 0 / 0.3)",
         // A click on what lies beneath still counts.
         pointerEvents: "none",
       });
-      body.append(bar);
     }
-    bar.hidden = text === null;
+    // Trouble can begin before the parser has come to the body, and scripts can put another content into it.
+    if (!bar.isConnected) (body ?? document.documentElement).append(bar);
     bar.textContent = text ?? "";
-    body.style.paddingBottom = text === null ? "" : `${bar.offsetHeight}px`;
+    // Not `hidden`, which loses against a page's own `div { display: … }`.
+    bar.style.display = text === null ? "none" : "block";
+    if (body) body.style.paddingBottom = text === null ? "" : `${bar.offsetHeight}px`;
   };
 }
