@@ -120,10 +120,12 @@ export class TestGame {
     return socket;
   }
 
-  /** A raw socket of a guest that has been welcomed. */
+  /** A raw socket of a guest who has just loaded the page, welcomed. */
   async connect(guest: Guest, options: RawSocketOptions = {}): Promise<RawSocket> {
+    const page = await this.game.call(guest.actorId, { kind: "view", participantId: guest.id, pageIndex: 1 });
+    if (page.kind !== "page") throw new Error(`the participant has no page: ${JSON.stringify(page)}`);
     const socket = await this.socket(await this.seat(guest), { page: guest.page, ...options });
-    await socket.hello();
+    await socket.hello(page.live?.seq);
     return socket;
   }
 
