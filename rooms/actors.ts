@@ -1,4 +1,4 @@
-import { codeOf, messageOf, type WalrasError } from "../client-sdk/errors.ts";
+import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import { Actor, type ActorWorld } from "./actor.ts";
 import type { Command, Reply } from "./calls.ts";
@@ -8,6 +8,7 @@ import { PageTurn } from "./page-turns.ts";
 
 /** How long a request waits for its group before it is told to try again, in milliseconds. */
 const CALL_TIMEOUT = 10_000;
+const RESTARTING = "The server is restarting. Try again in a moment.";
 /** A request is repeated by itself when its group moves, this often. */
 const CALL_TRIES = 4;
 
@@ -40,8 +41,10 @@ export class Actors {
     return this.#actors.has(actorId);
   }
 
-  /** The group's actor, which may still be loading. */
+  /** The group's actor, which may still be loading. @throws WalrasError `moved` when the server ends */
   get(actorId: number): Actor {
+    // It would be loaded on a store that is being closed, for a socket that is closed at once.
+    if (this.#stopping) throw new WalrasError(Refusal.MOVED, RESTARTING, { retry: true });
     let actor = this.#actors.get(actorId);
     if (actor === undefined || actor.dead) {
       const fresh = new Actor(actorId, this.world);
@@ -74,7 +77,7 @@ export class Actors {
       return { kind: "refused", code: codeOf(error), message: messageOf(error), retry: false };
     }
     for (let tries = 1; ; tries++) {
-      if (this.#stopping) return notNow(Refusal.MOVED, "The server is restarting. Try again in a moment.");
+      if (this.#stopping) return notNow(Refusal.MOVED, RESTARTING);
       const { halted } = this.world.committer;
       if (halted !== null)
         return notNow(Refusal.HALTED, "The server cannot save at the moment. Nothing is lost; try again in a moment.");

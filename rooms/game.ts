@@ -91,6 +91,18 @@ export async function startGame(options: GameOptions): Promise<Game> {
   const actors = new Actors(world);
   const rooms = new Rooms(actors);
 
+  let ended: Promise<void> | undefined;
+  async function end(deadlineMs: number): Promise<void> {
+    for (const timer of timers) clearInterval(timer);
+    await actors.finish(deadlineMs);
+    committer.stop();
+    await within(deadlineMs, committer.drained());
+    actors.end();
+    await colyseus.stop();
+    watchdog.stop();
+    await store.close();
+  }
+
   const game: Omit<Game, "port"> = {
     store,
     apps,
@@ -116,15 +128,9 @@ export async function startGame(options: GameOptions): Promise<Game> {
       sockets: actors.sockets,
       pending: committer.pending,
     }),
-    async stop(deadlineMs = 10_000) {
-      for (const timer of timers) clearInterval(timer);
-      await actors.finish(deadlineMs);
-      committer.stop();
-      await within(deadlineMs, committer.drained());
-      actors.end();
-      await colyseus.stop();
-      watchdog.stop();
-      await store.close();
+    stop: (deadlineMs = 10_000) => {
+      ended ??= end(deadlineMs);
+      return ended;
     },
   };
   // Routes are added before the port is known; whoever reads it then gets it late.
