@@ -38,7 +38,8 @@ export class TestGame {
   readonly log: MemoryLog;
   readonly directory: string;
   readonly #keep: boolean;
-  readonly #sockets: RawSocket[] = [];
+  /** All that were opened. */
+  readonly sockets: RawSocket[] = [];
 
   private constructor(game: Game, log: MemoryLog, directory: string, keep: boolean) {
     this.game = game;
@@ -115,7 +116,7 @@ export class TestGame {
   /** A raw socket in a seat; it has not said hello. It is closed when the game stops. */
   async socket(seat: Seat, options: RawSocketOptions = {}): Promise<RawSocket> {
     const socket = new RawSocket(`ws://127.0.0.1:${this.game.port}`, seat, options);
-    this.#sockets.push(socket);
+    this.sockets.push(socket);
     await socket.settled;
     return socket;
   }
@@ -131,7 +132,7 @@ export class TestGame {
 
   async stop(): Promise<void> {
     await this.game.stop();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.sockets) socket.destroy();
     if (!this.#keep) rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -107,7 +107,7 @@ export class RawSocket {
   /** A liveSend; returns its number. */
   post(data: unknown, as: Record<string, unknown> = {}): number {
     const n = (as.n as number | undefined) ?? ++this.#n;
-    this.#n = n;
+    if (as.c === undefined) this.#n = n;
     this.frame({ k: "send", c: this.clientId, n, p: this.#page, d: data, ...as });
     return n;
   }
