@@ -1,5 +1,5 @@
 import type { Env } from "./env.ts";
-import { WalrasError } from "./errors.ts";
+import { codeOf, WalrasError } from "./errors.ts";
 import { toJson } from "./json.ts";
 import { Link, type LinkStatus } from "./link.ts";
 import { Outbox, type OutboxStorage } from "./outbox.ts";
@@ -16,7 +16,7 @@ import {
 } from "./protocol.ts";
 import { byteLength, type Socket, type SocketEvents } from "./wire.ts";
 
-/** The connection as a participant should see it. `halted`: connected, but the server cannot save at the moment. */
+/** The connection as a participant should see it. `halted`: the server is there, but cannot save at the moment. */
 export type LiveStatus = LinkStatus | "halted";
 
 export interface LiveClientOptions {
@@ -29,6 +29,7 @@ export interface LiveClientOptions {
   /** Begins this participant's keys in the storage; see {@link storagePrefix}. */
   prefix: string;
   openSocket(seat: Seat, on: SocketEvents): Socket;
+  /** Rejects with the server's refusal, or with anything if the server was not reached. */
   fetchSeat(): Promise<SeatAnswer>;
   /** liveRecv: each delivery to this player on this page, once, in the group's order. */
   onMessage(data: unknown, seq: number): void;
@@ -65,7 +66,7 @@ export class LiveClient {
     this.link = new Link({
       env,
       seat: live.seat,
-      fetchSeat: options.fetchSeat,
+      fetchSeat: () => this.fetchSeat(),
       openSocket: options.openSocket,
       hello: () => ({
         k: "hello",
@@ -80,7 +81,11 @@ export class LiveClient {
         this.flush();
       },
       onFrame: (frame) => this.receive(frame),
-      onStatus: () => this.statusChanged(),
+      onStatus: () => {
+        // The next connection's server says by itself whether it is halted.
+        this.halted = false;
+        this.statusChanged();
+      },
       onReload: options.onReload,
       report: options.report,
     });
@@ -93,7 +98,7 @@ export class LiveClient {
 
   get status(): LiveStatus {
     const { status } = this.link;
-    return status === "open" && this.halted ? "halted" : status;
+    return status !== "closed" && this.halted ? "halted" : status;
   }
 
   /**
@@ -145,6 +150,23 @@ export class LiveClient {
     this.cancelFlush();
     this.link.close();
     this.outbox.abandon(new WalrasError("left", "The page was left before the server answered.", { retry: true }));
+  }
+
+  /** A server that is halted gives no seats, and says why. */
+  private async fetchSeat(): Promise<SeatAnswer> {
+    let halted = false;
+    try {
+      return await this.options.fetchSeat();
+    } catch (error) {
+      halted = codeOf(error) === Refusal.HALTED;
+      throw error;
+    } finally {
+      // It may come late, when a newer attempt has succeeded.
+      if (this.link.status !== "open") {
+        this.halted = halted;
+        this.statusChanged();
+      }
+    }
   }
 
   private flush(): void {
@@ -210,8 +232,6 @@ export class LiveClient {
   }
 
   private statusChanged(): void {
-    // The next connection's server says by itself whether it is halted.
-    if (this.link.status !== "open") this.halted = false;
     const { status } = this;
     if (status === this.toldStatus) return;
     this.toldStatus = status;

@@ -170,8 +170,9 @@ function begin(): void {
 
 async function fetchSeat(url: string): Promise<SeatAnswer> {
   const response = await fetch(url, { method: "POST", headers: { accept: "application/json" }, cache: "no-store" });
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return response.json();
+  if (response.ok) return response.json();
+  const { code = "no_seat" } = await response.json().catch(() => ({}));
+  throw new WalrasError(code, `${url} answered ${response.status}`, { retry: true });
 }
 
 function findLiveRecv(): ((data: unknown) => unknown) | undefined {

@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { WalrasError } from "../client-sdk/errors.ts";
 import { linkDefaults, pauseBefore } from "../client-sdk/link.ts";
 import { LiveClient, type LiveClientOptions, type LiveStatus } from "../client-sdk/live-client.ts";
 import { MemoryStorage } from "../client-sdk/outbox.ts";
@@ -369,6 +370,20 @@ test("halted: participants are told, messages are kept, and all goes on by itsel
   await world.clock.run(100);
   await expect(answer).resolves.toBe("load1.1");
   expect(world.statuses).toEqual(["open", "halted", "open"]);
+});
+
+test("halted: who connects meanwhile is told so, and not that the connection is lost", async () => {
+  const world = new World();
+  let isHalted = true;
+  const refusal = new WalrasError("halted", "503", { retry: true });
+  const fetchSeat = () => (isHalted ? Promise.reject(refusal) : world.network.fetchSeat());
+  const client = await world.open({}, { fetchSeat });
+  world.group.closeAll(1006);
+  await world.clock.run(20_000);
+  expect(client.status).toBe("halted");
+  isHalted = false;
+  await world.clock.run(6_000);
+  expect(world.statuses).toEqual(["open", "lost", "halted", "lost", "open"]);
 });
 
 test("a group that has moved is followed", async () => {
