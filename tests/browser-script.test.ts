@@ -243,6 +243,29 @@ test("reload requests load the page again by GET, at most once per three seconds
   expect(browser.navigations).toHaveLength(2);
 });
 
+test("a page whose form is under way loads again only if nothing comes of it, or it comes out of the cache", async () => {
+  class FakeForm {
+    getAttribute = () => "form";
+  }
+  const browser: FakeBrowser = new FakeBrowser({
+    HTMLFormElement: FakeForm,
+    Date: { now: () => 1_000_000 + browser.clock.now() },
+  });
+  const submit = () => browser.fire("formdata", { target: new FakeForm(), formData: new FormData() });
+  browser.parseData();
+  await browser.load();
+  submit();
+  browser.group.broadcast({ k: "reload", why: "moved_on" });
+  await browser.clock.run(9_900);
+  expect(browser.navigations).toHaveLength(0);
+  await browser.clock.run(200);
+  expect(browser.navigations).toHaveLength(1);
+  await browser.clock.run(20_000);
+  submit();
+  browser.fire("pageshow", { persisted: true });
+  expect(browser.navigations).toHaveLength(2);
+});
+
 test("live.onStatus tells the state now and at each change, and live.cu writes amounts", async () => {
   const browser = new FakeBrowser();
   browser.parseData();
