@@ -10,6 +10,7 @@ import type { Renderer } from "./calls.ts";
 import { ClientNumbers } from "./client-numbers.ts";
 import { Gate, type GateLimits } from "./gate.ts";
 import type { Log } from "./log.ts";
+import { stackOf } from "./refusals.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** What a process gives to its actors. Clock, randomness and the loop are here, so that tests can drive them. */
@@ -221,6 +222,8 @@ export class Actor implements CommitOwner {
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.
     for (const participant of rows.participants) await this.#take(participant);
+    // Ended before it began, at the stop of a server: it must not take the group over.
+    if (this.#dead) throw moved();
     this.#seq = rows.seq;
     this.#gate = new Gate(
       {
@@ -428,7 +431,13 @@ export class Actor implements CommitOwner {
   }
 
   #execute(turn: Turn): void {
-    const outcome = turn.run(this);
+    let outcome: Outcome;
+    try {
+      outcome = turn.run(this);
+    } catch (error) {
+      this.#broken(turn, error);
+      return;
+    }
     let stored: StoredUnit | null = null;
     if (outcome.entry !== undefined) {
       outcome.unit?.stamp();
@@ -438,6 +447,14 @@ export class Actor implements CommitOwner {
     this.#chainBytes += turn.bytes;
     if (stored !== null) this.world.committer.add(this, stored);
     else this.#release();
+  }
+
+  /** A fault of Walras itself: memory may be half changed, so that the group is loaded anew. The others play on. */
+  #broken(turn: Turn, error: unknown): void {
+    const { log } = this.world;
+    log.error("a turn broke", { actor: this.actorId, error: messageOf(error), stack: stackOf(error) });
+    turn.fail(new WalrasError("internal", "The server failed on this request.", { cause: error }));
+    this.die();
   }
 
   #store(draft: EntryDraft, changes: readonly RowChange[]): StoredUnit {

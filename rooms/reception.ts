@@ -77,14 +77,20 @@ export class Reception {
     }
     this.#greeted.add(connection);
     if (v !== PROTOCOL_VERSION) actor.gate.reload(connection, "protocol");
-    else if (actor.pageOf(connection.participantId) !== connection.page && actor.here(connection.participantId)) {
+    else if (actor.pageOf(connection.participantId) !== connection.page) {
       actor.gate.reload(connection, "moved_on");
     } else {
-      actor.gate.hello(connection, s, h === true).catch((error: unknown) => {
-        const { log } = this.#actors.world;
-        log.warn("a page could not be caught up", { actor: this.#actorId, error: messageOf(error) });
-        actor.gate.drop(connection);
-      });
+      const { committer, log } = this.#actors.world;
+      actor.gate
+        .hello(connection, s, h === true)
+        .then(() => {
+          // It was announced to those who were there.
+          if (committer.halted !== null) actor.gate.notice(connection, true);
+        })
+        .catch((error: unknown) => {
+          log.warn("a page could not be caught up", { actor: this.#actorId, error: messageOf(error) });
+          actor.gate.drop(connection);
+        });
     }
   }
 

@@ -15,26 +15,41 @@ import { type TestConnection, TestWorld } from "./world.ts";
 export function useSqlite() {
   let directory: string;
   let files = 0;
-  let ends: (() => Promise<void>)[] = [];
+  const ends = new Map<TestWorld, { file: string; end(): Promise<void> }>();
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), "walras-actor-"));
   });
   afterEach(async () => {
-    const now = ends.reverse();
-    ends = [];
-    for (const end of now) await end();
+    for (const { end } of [...ends.values()]) await end();
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  async function world(apps: readonly AppSpec[], overrides: Partial<ActorWorld> = {}): Promise<TestWorld> {
-    const store = await openStore({ file: join(directory, `${++files}.sqlite3`), synchronous: "NORMAL", apps });
-    ends.push(() => store.close());
+  async function open(file: string, apps: readonly AppSpec[], overrides: Partial<ActorWorld>): Promise<TestWorld> {
+    const store = await openStore({ file, synchronous: "NORMAL", apps });
     const made = new TestWorld(store, apps, overrides);
-    ends.push(() => made.close());
+    const end = async (): Promise<void> => {
+      ends.delete(made);
+      await made.close();
+      await store.close();
+    };
+    ends.set(made, { file, end });
     return made;
   }
-  return { world };
+
+  return {
+    /** Actors of these apps over a new database. */
+    world(apps: readonly AppSpec[], overrides: Partial<ActorWorld> = {}): Promise<TestWorld> {
+      return open(join(directory, `${++files}.sqlite3`), apps, overrides);
+    },
+    /** The server stops, and another one starts on its database. */
+    async restart(world: TestWorld, apps: readonly AppSpec[]): Promise<TestWorld> {
+      const opened = ends.get(world);
+      if (opened === undefined) throw new Error("the world is closed already");
+      await opened.end();
+      return open(opened.file, apps, {});
+    },
+  };
 }
 
 /** Participants on their first page, each with a socket. */
