@@ -30,7 +30,7 @@ export interface ColyseusServer {
   stop(): Promise<void>;
 }
 
-/** How long a socket that was closed may take to say so, in milliseconds. A stalled one would take 30 s. */
+/** How long a socket that was closed may take to say so, in milliseconds; else a stalled one takes until its pings are missed. */
 const CLOSE_TIMEOUT = 2000;
 
 /** What asks for a seat. Anything else has no business with Colyseus. */

@@ -334,8 +334,10 @@ test("the end of the server closes sockets so that they come back, and does not 
   const { sessionId } = await walras.seat(guest(0));
   const timer = roomOf(guest(0))._reservedSeatTimeouts[sessionId];
   const expire = jest.spyOn(timer as { _onTimeout(): void }, "_onTimeout");
+  const disconnect = jest.spyOn(GameRoom.prototype, "disconnect");
   await walras.game.stop();
   expect(expire).not.toHaveBeenCalled();
+  expect(new Set(disconnect.mock.calls.flat())).toEqual(new Set([CloseCode.RETRY]));
   await Promise.all(sockets.map((socket) => socket.until(() => socket.closed !== undefined)));
   expect(sockets.map(({ closed }) => closed)).toEqual([CloseCode.RETRY, CloseCode.RETRY, CloseCode.RETRY]);
 });

@@ -88,7 +88,7 @@ test("what is sent while the server ends is done once, by it or by the next", as
   expect(await sumOf(returned)).toBe(n);
 });
 
-// Colyseus would wait 30 s for the seat, ws as long for the socket, Node for ever for the connections.
+// Colyseus would wait 30 s for the seat, Node for ever for the connections.
 test("neither a socket that does not answer, nor an idle connection, nor a seat that nobody took holds the end", async () => {
   const walras = await start();
   const [a, b] = (await walras.guests(["auction"], 2)) as [Guest, Guest];
