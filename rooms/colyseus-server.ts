@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { Server } from "@colyseus/core";
+import { matchMaker, Server } from "@colyseus/core";
 import { WebSocketTransport } from "@colyseus/ws-transport";
 import express, { type Application } from "express";
 import { WalrasError } from "../client-sdk/errors.ts";
@@ -84,6 +84,8 @@ export async function startColyseus(options: ColyseusOptions): Promise<ColyseusS
     async stop() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       await server.gracefullyShutdown(false);
+      // It leaves a timer behind, which only this clears.
+      matchMaker.stats.reset();
       http.closeAllConnections();
       await closed;
     },
