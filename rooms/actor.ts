@@ -51,6 +51,8 @@ export interface ActorLimits {
   readonly uncommittedBytes: number;
   /** Turns that wait in one group's mailbox. */
   readonly mailbox: number;
+  /** Async live calls of one participant that are under way in a group. */
+  readonly asyncCalls: number;
   /** Where they differ from the gate's own. */
   readonly gate?: Partial<GateLimits>;
 }
@@ -131,8 +133,8 @@ export class Actor implements CommitOwner {
   #onDead: (() => void)[] = [];
   /** Monotonic time of the last turn, for eviction. */
   lastActive: number;
-  /** Async calls that are under way keep the actor loaded. */
-  asyncCalls = 0;
+  /** How many async calls of which participant are under way; they keep the actor loaded. */
+  readonly asyncCalls = new Map<number, number>();
 
   constructor(actorId: number, world: ActorWorld) {
     this.actorId = actorId;
@@ -180,7 +182,7 @@ export class Actor implements CommitOwner {
 
   /** Nothing waits, nothing is under way, nobody is connected. */
   get idle(): boolean {
-    return this.settled && this.asyncCalls === 0 && (this.#gate?.size ?? 0) === 0;
+    return this.settled && this.asyncCalls.size === 0 && (this.#gate?.size ?? 0) === 0;
   }
 
   onDead(callback: () => void): void {

@@ -77,11 +77,11 @@ export class AsyncCall {
 
   begin(): void {
     callsOf(this.#actor.world).set(this.#key, this);
-    this.#actor.asyncCalls++;
+    this.#count(1);
     void this.#run().finally(() => {
       this.#forget();
       this.#view.end();
-      this.#actor.asyncCalls--;
+      this.#count(-1);
       this.#actor.lastActive = this.#actor.world.monotonic();
     });
   }
@@ -89,6 +89,14 @@ export class AsyncCall {
   get #key(): string {
     const { participantId, c, n } = this.#options;
     return `${participantId}:${c}:${n}`;
+  }
+
+  #count(difference: 1 | -1): void {
+    const { asyncCalls } = this.#actor;
+    const { participantId } = this.#options;
+    const count = (asyncCalls.get(participantId) ?? 0) + difference;
+    if (count === 0) asyncCalls.delete(participantId);
+    else asyncCalls.set(participantId, count);
   }
 
   #forget(): void {
@@ -122,7 +130,7 @@ export class AsyncCall {
     if (row === undefined) throw new Error(`no player of participant ${participantId}`);
     const method = live as (player: unknown, data: unknown) => unknown;
     const player = this.#view.player(row);
-    const started = runInAsync(this.#view, () => method(player, data));
+    const started = this.#step(() => method(player, data));
     if (!isAsyncIterator(started)) return started;
     let step = await this.#step(() => started.next());
     while (step.done !== true) {
@@ -152,8 +160,9 @@ export class AsyncCall {
     return step.value;
   }
 
-  #step<T>(go: () => Promise<T>): Promise<T> {
-    return runInAsync(this.#view, go);
+  /** Runs the author's code up to where it waits; what it does after that, the watchdog cannot tell from others. */
+  #step<T>(go: () => T): T {
+    return this.#actor.world.watchdog.watch(`${this.#options.page} live`, () => runInAsync(this.#view, go));
   }
 
   /** To all whom it names: who is on the page then shows in its turn. */

@@ -30,6 +30,8 @@ export const GAME_LIMITS = {
   uncommittedBytes: 1024 * 1024,
   /** Turns that wait in one group's mailbox. */
   mailbox: 1000,
+  /** Async live calls of one participant that are under way in a group: each may wait for minutes. */
+  asyncCalls: 32,
   /** A group that nobody has used for this long leaves memory, in milliseconds. */
   idle: 5 * 60_000,
   /** How often a shared database is asked whether a group was taken over, in milliseconds. */

@@ -91,7 +91,13 @@ export class MessageTurn implements Turn {
       }
       const data = this.#data(page);
       const live = page.live(data);
-      if (isAsyncMethod(live)) return this.#start(actor, live, data);
+      if (isAsyncMethod(live)) {
+        const { asyncCalls } = actor.world.limits;
+        if ((actor.asyncCalls.get(this.#participantId) ?? 0) >= asyncCalls) {
+          return this.#refuseForNow(actor, Refusal.BUSY, `${asyncCalls} messages are being worked on already.`);
+        }
+        return this.#start(actor, live, data);
+      }
       return this.#call(actor, live, data);
     } catch (error) {
       return this.#refuse(actor, error);

@@ -5,6 +5,7 @@ import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, json, link, now, type PlayerOf, random, text } from "../index.ts";
 import type { Command } from "../rooms/calls.ts";
 import { GAME_LIMITS } from "../rooms/game.ts";
+import type { Watchdog } from "../rooms/watchdog.ts";
 import { at, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";
 
@@ -522,7 +523,7 @@ test("a call that a crash has cut is answered interrupted and never run again; w
   door("wait").open();
   await settle(world);
   expect(undone).toBe(true);
-  expect(old.asyncCalls).toBe(0);
+  expect(old.asyncCalls.size).toBe(0);
   expect(await back.ask(GO, { c: one.clientId, n })).toEqual(answer);
   expect(runs).toBe(1);
   expect(await groupRow(store, actorId)).toMatchObject({ total: 1 });
@@ -675,4 +676,45 @@ test("a call that its participant has left behind with its group still gives its
   await later.until(() => later.answerTo(n, one.clientId) !== undefined);
   expect(later.answerTo(n, one.clientId)).toEqual({ c: one.clientId, n });
   expect(await groupRow(stage.store, stage.actorId)).toMatchObject({ total: 1 });
+});
+
+test("a participant has only so many calls under way, and the others theirs", async () => {
+  const { world, actorId, one, two } = await group();
+  work = async function* () {
+    await door("wait").opened;
+    yield { 0: "x" };
+  };
+  const limit = GAME_LIMITS.asyncCalls;
+  for (let i = 0; i < limit; i++) one.post(GO);
+  await settle(world);
+  const refused = await one.ask(GO);
+  expect(refused.e).toMatchObject({ code: "busy", retry: true });
+  two.post(GO);
+  await settle(world);
+  expect([...world.actors.get(actorId).asyncCalls.values()]).toEqual([limit, 1]);
+  door("wait").open();
+  await one.until(() => one.answerTo(limit) !== undefined);
+  await settle(world);
+  one.frames.length = 0;
+  expect(await one.ask(GO, { n: limit + 1 })).toEqual({ c: one.clientId, n: limit + 1 });
+});
+
+test("a call that holds the CPU before it waits is watched, at its beginning and after each yield", async () => {
+  doors = new Map();
+  const watched: string[] = [];
+  const watchdog: Watchdog = {
+    watch(name, call) {
+      watched.push(name);
+      return call();
+    },
+    stop() {},
+  };
+  const stage = await seatedGroup(await sqlite.world([app.spec], { watchdog }), ["slow"], 2);
+  watched.length = 0;
+  work = async function* () {
+    yield { 0: 1 };
+    yield { 0: 2 };
+  };
+  await at(stage.players, 0).ask(GO);
+  expect(watched).toEqual(Array(4).fill("slow/1/Play live"));
 });
