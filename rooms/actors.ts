@@ -81,6 +81,11 @@ export class Actors {
       const { halted } = this.world.committer;
       if (halted !== null)
         return notNow(Refusal.HALTED, "The server cannot save at the moment. Nothing is lost; try again in a moment.");
+      try {
+        await this.#endIfLost(actorId);
+      } catch {
+        return notNow(Refusal.HALTED, "The database does not answer at the moment. Try again in a moment.");
+      }
       const reply = await this.#callOnce(actorId, command, outbox);
       if (reply.kind !== "refused" || reply.code !== Refusal.MOVED || tries >= CALL_TRIES) return reply;
     }
@@ -123,10 +128,19 @@ export class Actors {
 
   /** Ends actors with sockets whose group another server has taken over (decision 4). */
   async checkOwnership(): Promise<void> {
-    const watched = [...this.#loaded()].filter((actor) => actor.gate.size > 0);
-    if (watched.length === 0) return;
-    const newest = await this.world.store.read.newestSeqs(watched.map((actor) => actor.actorId));
-    for (const actor of watched) if ((newest.get(actor.actorId) ?? 0) > actor.seq) actor.stale();
+    await this.#endLost([...this.#loaded()].filter((actor) => actor.gate.size > 0));
+  }
+
+  /** A page that changes nothing is not stopped by the fence: it would show how things were. */
+  async #endIfLost(actorId: number): Promise<void> {
+    const actor = this.#actors.get(actorId);
+    if (this.world.store.shared && actor?.loaded && !actor.dead) await this.#endLost([actor]);
+  }
+
+  async #endLost(actors: readonly Actor[]): Promise<void> {
+    if (actors.length === 0) return;
+    const newest = await this.world.store.read.newestSeqs(actors.map((actor) => actor.actorId));
+    for (const actor of actors) if (!actor.dead && (newest.get(actor.actorId) ?? 0) > actor.seq) actor.stale();
   }
 
   /** Takes no more requests; resolves when the mailboxes are empty, or at the deadline. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { HeadlessParticipant } from "../client-sdk/headless.ts";
 import { expectWhole, openGroups, type Query, type Teller } from "./helpers/ledger.ts";
 import { LedgerProcess } from "./helpers/ledger-process.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
@@ -106,6 +107,21 @@ test("the group moves away from those who only listen: their server notices, and
   await expectWhole(groups, query);
   expect(await turnsOf(tellers)).toHaveLength(2);
   expect(a.output).toContain("another server has taken the group over");
+});
+
+test("a server that has a group in memory from earlier, and no sockets there, shows nobody how things were", async () => {
+  const groups = await openGroups(a.base, "one_group");
+  tellers = groups.flat();
+  const urls = tellers.map(({ client }) => client.page.url);
+  for (const { client } of tellers) client.close();
+  const [url = ""] = urls;
+  // They move on at the other server, and come by the first again.
+  const person = await HeadlessParticipant.open(url.replace(a.base, b.base));
+  await person.submit();
+  expect(person.page.title).toBe("Done");
+  await person.reload(url);
+  expect(person.page).toMatchObject({ status: 200, title: "Done" });
+  person.close();
 });
 
 test("two servers serve the same group at once: it goes to and fro between them, and nothing is lost or doubled", async () => {
