@@ -210,6 +210,12 @@ export class Gate {
     if (member !== undefined) this.#frame(member, { k: "reload", why });
   }
 
+  /** Whether the store takes writes, to one that could not hear the {@link broadcast}. */
+  notice(connection: Connection, halted: boolean): void {
+    const member = this.#members.get(connection);
+    if (member !== undefined) this.#frame(member, { k: "notice", halted });
+  }
+
   /** The same frame to every open socket of the group. */
   broadcast(frame: ServerFrame): void {
     const bytes = this.#options.encode(JSON.stringify(frame));
