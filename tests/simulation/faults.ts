@@ -22,7 +22,7 @@ export const FAULTS = {
   pageKilled: 0.02,
   wander: 0.02,
   duplicateTab: 0.02,
-  submit: 0.04,
+  submit: 0.08,
   burst: 0.03,
   throwing: 0.1,
   nonsense: 0.08,
@@ -40,26 +40,27 @@ export const BLOWS = {
 export type Fault = keyof typeof FAULTS;
 export type Blow = keyof typeof BLOWS;
 /** What follows from faults, counted to see that it does. */
-export type Consequence =
-  | "acknowledged"
-  | "effects"
-  | "stale"
-  | "staleRefused"
-  | "haltedRefused"
-  | "tooFastRefused"
-  | "busyRefused"
-  | "outOfOrderRefused"
-  | "movedRefused"
-  | "ghostCommit"
-  | "caughtUpFromJournal"
-  | "reloadTooFarBehind"
-  | "reloadMovedOn"
-  | "seatRefused"
-  | "droppedByBackPressure"
-  | "submitWithOutbox"
-  | "inherited"
-  | "reconnected"
-  | "roundChanged";
+export const CONSEQUENCES = [
+  "acknowledged",
+  "effects",
+  "stale",
+  "haltedRefused",
+  "tooFastRefused",
+  "busyRefused",
+  "outOfOrderRefused",
+  "movedRefused",
+  "ghostCommit",
+  "caughtUpFromJournal",
+  "reloadTooFarBehind",
+  "reloadMovedOn",
+  "seatRefused",
+  "droppedByBackPressure",
+  "submitWithOutbox",
+  "inherited",
+  "reconnected",
+  "roundChanged",
+] as const;
+export type Consequence = (typeof CONSEQUENCES)[number];
 export type Happening = Fault | Blow | Consequence;
 
 /**

@@ -75,7 +75,7 @@ export class Network {
   /** Opens a WebSocket. @param accept makes the server's half when the connection has come there */
   connect(page: Life, server: Life, on: SocketEvents, accept: (line: Line) => ServerEnd): Socket {
     const line = new Line(this, this.#options, page, server, on, accept);
-    return { send: (bytes) => line.sendUp(bytes), close: (code) => line.closeFromPage(code) };
+    return { send: (bytes) => line.sendUp(bytes), close: () => line.closeFromPage() };
   }
 }
 
@@ -194,13 +194,12 @@ export class Line {
     this.#down.send(bytes.length, () => this.#page.enter(() => this.#pageOpen && this.#on.message(bytes)));
   }
 
-  closeFromPage(code: number): void {
+  closeFromPage(): void {
     if (!this.#pageOpen) return;
     this.#pageOpen = false;
     this.#up.send(0, () => this.#endServer());
     // Nobody tells a server of a line that is dead; its own pings do.
     if (!this.#up.isHealthy) this.#options.clock.after(this.#untilPinged(), () => this.#endServer());
-    void code;
   }
 
   closeFromServer(code: number): void {
@@ -210,6 +209,15 @@ export class Line {
     this.#down.end(false);
     // The closing handshake; what the page had sent until then may still come.
     this.#options.clock.after(this.#up.isHealthy ? 50 : 30_000, () => this.#endServer());
+  }
+
+  /** The line breaks; both sides are told, one sooner than the other. */
+  cut(): void {
+    const { chance, clock } = this.#options;
+    this.#up.end(chance.next() < 0.5);
+    this.#down.end(chance.next() < 0.5);
+    this.#down.behind(() => this.#endPage(1006));
+    clock.after(chance.between(0, 500), () => this.#endServer());
   }
 
   #endPage(code: number): void {
@@ -247,10 +255,7 @@ export class Line {
     const { faults, chance, clock } = this.#options;
     const lost = chance.next() < 0.5;
     if (faults.strike("cut")) {
-      this.#up.end(lost);
-      this.#down.end(chance.next() < 0.5);
-      this.#down.behind(() => this.#endPage(1006));
-      clock.after(chance.between(0, 500), () => this.#endServer());
+      this.cut();
     } else if (faults.strike("halfOpen")) {
       const both = chance.next();
       if (both < 0.6) this.#up.end(lost);

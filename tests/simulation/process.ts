@@ -62,7 +62,7 @@ export class Process {
   #secrets = 0;
 
   constructor(options: ProcessOptions) {
-    const { id, clock, chance, faults, apps } = options;
+    const { id, clock, chance, apps } = options;
     this.id = id;
     this.#options = options;
     this.life = new Life(clock);
@@ -102,7 +102,6 @@ export class Process {
       sleep,
     );
     if (options.shared) this.#watchOwnership();
-    void faults;
   }
 
   // ---- what browsers ask, as in server/pages.ts ----
@@ -243,6 +242,11 @@ export class Process {
   }
 
   // ---- what happens to processes ----
+
+  /** The network between it and everybody breaks for a moment. */
+  cutAll(): void {
+    for (const line of this.#lines) line.cut();
+  }
 
   /** Puts idle groups aside. @returns how many */
   evict(): number {

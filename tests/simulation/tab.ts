@@ -1,7 +1,7 @@
 import { WalrasError } from "../../client-sdk/errors.ts";
 import { LiveClient, storagePrefix } from "../../client-sdk/live-client.ts";
 import { MemoryStorage } from "../../client-sdk/outbox.ts";
-import type { PageLive } from "../../client-sdk/protocol.ts";
+import type { PageLive, Send } from "../../client-sdk/protocol.ts";
 import type { Chance } from "../chaos/chance.ts";
 import type { PageLoad, SentMessage, TabHistory } from "../chaos/history.ts";
 import { PLAYERS } from "../chaos/project/apps/market/index.ts";
@@ -43,6 +43,7 @@ interface Page {
   readonly load: PageLoad;
   readonly client: LiveClient;
   isStale: boolean;
+  isSubmitted: boolean;
 }
 
 /** A tab of a participant's browser, with the client that runs in browsers. */
@@ -55,6 +56,8 @@ export class Tab {
   #loading = false;
   #closed = false;
   #sent = 0;
+  /** The uids of what went along with the first submit of each page, and was sent there. */
+  readonly carried = new Set<string>();
 
   constructor(options: TabOptions, storage = new MemoryStorage()) {
     this.#options = options;
@@ -124,7 +127,14 @@ export class Tab {
   /** Submits the page, with the outbox. */
   goOn(): void {
     if (this.#page === undefined || this.#page.isStale || this.#index >= LAST_PAGE) return;
-    if (this.#page.client.outbox.size > 0) this.#options.faults.count("submitWithOutbox");
+    const { outbox } = this.#page.client;
+    if (outbox.size > 0) this.#options.faults.count("submitWithOutbox");
+    if (!this.#page.isSubmitted) {
+      for (const { p, d } of JSON.parse(outbox.toJson()) as Send[]) {
+        if (p === this.#page.load.page) this.carried.add((d as { uid: string }).uid);
+      }
+    }
+    this.#page.isSubmitted = true;
     this.load(this.#index, true);
   }
 
@@ -267,7 +277,7 @@ export class Tab {
       },
       report: () => {},
     });
-    const page: Page = { life, index, live, load, client, isStale: false };
+    const page: Page = { life, index, live, load, client, isStale: false, isSubmitted: false };
     this.#page = page;
     client.start();
   }
