@@ -63,6 +63,8 @@ test("messages and requests of a group are carried out one after the other, in t
   }
   const participantId = s.one.participantId;
   const left = s.world.actors.call(s.actorId, { kind: "submit", participantId, pageIndex: 1, outbox: [], form: {} });
+  // A request is in the mailbox a moment after it was made.
+  await new Promise((resolve) => setImmediate(resolve));
   expected.push("left 1");
   s.two.post(99);
   expected.push(99);

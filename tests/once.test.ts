@@ -219,6 +219,7 @@ test("a form that is sent twice before the first one is stored leaves the page o
   await one.ask(1);
   const held = holdCommits(store);
   const replies = [submit(group, 0), submit(group, 0)];
+  await new Promise((resolve) => setImmediate(resolve));
   // Also a message from the page that was left, and one of somebody who stays.
   one.post(5);
   two.post(7);
