@@ -1,12 +1,12 @@
 import sparticuz from "@sparticuz/chromium";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-/** A real Chromium out of the npm registry. The caller closes it. */
-export async function launchChromium(): Promise<Browser> {
+/** A real Chromium out of the npm registry. The caller closes it. @param switches more of its command line */
+export async function launchChromium(...switches: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: await sparticuz.executablePath(),
     // Single-process mode, which its defaults ask for, cannot open several windows side by side.
-    args: sparticuz.args.filter((arg) => arg !== "--single-process" && arg !== "--no-zygote"),
+    args: [...sparticuz.args.filter((arg) => arg !== "--single-process" && arg !== "--no-zygote"), ...switches],
     headless: true,
   });
 }
