@@ -158,6 +158,8 @@ export class Committer {
   async #settle(batch: Pending[], first: CommitOutcome | Promise<CommitOutcome>): Promise<void> {
     let parts: Pending[][] = [batch];
     let outcome: CommitOutcome | undefined = await first;
+    /** Commits in a row that were cut short and not stored. */
+    let cuts = 0;
     while (parts.length > 0 && !(this.#stopped && this.#halted !== null)) {
       const part = parts[0] as Pending[];
       outcome ??= await this.#attempt(part);
@@ -165,6 +167,7 @@ export class Committer {
       outcome = undefined;
       switch (result.result) {
         case "done":
+          cuts = 0;
           parts.shift();
           this.#done(part);
           break;
@@ -189,9 +192,14 @@ export class Committer {
         case "io":
           await this.#halt(result.error);
           break;
-        case "unknown":
-          parts = await this.#lookUp(parts, result.error);
+        case "unknown": {
+          const rest = await this.#lookUp(parts, result.error);
+          cuts = rest === parts ? cuts + 1 : 0;
+          // Once it may have been the connection. Twice: a disk that is full is mostly found so in COMMIT.
+          if (cuts > 1) await this.#halt(result.error);
+          parts = rest;
           break;
+        }
       }
     }
     this.#inFlight = 0;

@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { OUTBOX_FIELD } from "../client-sdk/protocol.ts";
@@ -12,6 +14,7 @@ import { makeLog } from "../server/log.ts";
 import { serve } from "../server/serve.ts";
 import { ask } from "./helpers/http.ts";
 import { expectWhole, openGroups, type Query, type Teller } from "./helpers/ledger.ts";
+import { LedgerProcess } from "./helpers/ledger-process.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
 
 /**
@@ -34,7 +37,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 interface Stage {
   readonly base: string;
   readonly groups: Teller[][];
-  readonly lines: string[];
+  /** What the server has logged. */
+  lines(): string[];
 }
 
 let servers = 0;
@@ -65,7 +69,7 @@ async function start(
   ends.push(async () => {
     for (const teller of groups.flat()) teller.client.close();
   });
-  return { base, groups, lines };
+  return { base, groups, lines: () => lines };
 }
 
 async function health(base: string): Promise<{ status: number; halted: string | null }> {
@@ -141,7 +145,7 @@ async function playThrough({ base, groups, lines }: Stage, { reason, begin, end,
   // And pages are served as before.
   await tellers[0]?.client.submit();
   expect(tellers[0]?.client.page).toMatchObject({ status: 200, title: "Done" });
-  expect(lines.filter((line) => / error /.test(line) && !/does not take writes/.test(line))).toEqual([]);
+  expect(lines().filter((line) => / error /.test(line) && !/does not take writes/.test(line))).toEqual([]);
 }
 
 describe("on sqlite", () => {
@@ -258,6 +262,38 @@ describe("on sqlite", () => {
     await expectWhole(groups, db.query);
   });
 });
+
+// Where a running process can be given limits from outside.
+if (process.platform === "linux") {
+  test("no file of a server can grow any more, which shows in COMMIT: it says so, and goes on by itself", async () => {
+    const file = join(folder, "limited.sqlite3");
+    const server = await LedgerProcess.start({ WALRAS_DB: file });
+    ends.push(() => server.stop());
+    const limit = (bytes: number | "unlimited") =>
+      execFileSync("prlimit", ["--pid", String(server.pid), `--fsize=${bytes}:unlimited`]);
+    const groups = await openGroups(server.base, "two_groups");
+    ends.push(async () => {
+      for (const teller of groups.flat()) teller.client.close();
+    });
+    await playThrough(
+      { base: server.base, groups, lines: () => server.output.split("\n") },
+      {
+        reason: /disk I\/O error|full/,
+        begin: () => void limit(statSync(`${file}-wal`).size),
+        end: () => void limit("unlimited"),
+        // This process has no connection to the file but this one, and shares no lock with the server.
+        async query(sql) {
+          const db = new DatabaseSync(file, { readOnly: true });
+          try {
+            return db.prepare(sql).all();
+          } finally {
+            db.close();
+          }
+        },
+      },
+    );
+  });
+}
 
 describe("on postgres", () => {
   let postgres: TestPostgres;

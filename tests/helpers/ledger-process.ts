@@ -57,6 +57,10 @@ export class LedgerProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** SIGSTOP and SIGCONT among others. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
