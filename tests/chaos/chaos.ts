@@ -36,6 +36,8 @@ export interface ChaosResult {
 const PAGES = 2;
 /** Milliseconds between two things that a tab does. */
 const PACE = 150;
+/** How long a fault waits, at most, until the one before it is overcome, in milliseconds. */
+const LOAD_AGAIN = 15_000;
 /** How long everything may take to come to rest, in milliseconds. The machine may be busy. */
 const REST = 90_000;
 
@@ -78,9 +80,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
       await sleep(Math.max(0, begun + fault.at - performance.now()));
       if (fault.rest !== null) {
         await server.ready();
+        await Promise.race([recovery.isUnderLoad, sleep(LOAD_AGAIN)]);
         await sleep(fault.rest);
       }
-      recovery.begin(fault.kind === "kill" ? players : []);
+      recovery.begin(fault.kind === "kill", players);
       await server.suffer(fault);
     }
     await sleep(Math.max(0, begun + seconds * 1000 - performance.now()));
@@ -109,27 +112,40 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-/** How long participants are without answers after a kill. */
+/** How long participants are without answers after a fault. */
 class Recovery {
+  /** Of kills, in milliseconds. */
   readonly times: number[] = [];
+  /** Half of the participants have answers again. */
+  isUnderLoad: Promise<void> = Promise.resolve();
   readonly #server: ServerProcess;
+  #isKill = false;
   #since = 0;
   #waiting = new Set<Player>();
+  #half = 0;
+  #tell = () => {};
 
   constructor(server: ServerProcess) {
     this.#server = server;
   }
 
-  /** The clock begins for those players; whoever still waited had the next fault come in between. */
-  begin(players: readonly Player[]): void {
+  /** The clock begins; whoever still waited had the next fault come in between. */
+  begin(isKill: boolean, players: readonly Player[]): void {
+    this.#isKill = isKill;
     this.#since = performance.now();
     this.#waiting = new Set(players);
+    this.#half = players.length / 2;
+    this.isUnderLoad = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
   }
 
   answered(player: Player): void {
     // What the killed process had said before does not count.
-    if (this.#server.readyAt < this.#since || !this.#waiting.delete(player)) return;
-    this.times.push(performance.now() - this.#since);
+    if (this.#isKill && this.#server.readyAt < this.#since) return;
+    if (!this.#waiting.delete(player)) return;
+    if (this.#isKill) this.times.push(performance.now() - this.#since);
+    if (this.#waiting.size <= this.#half) this.#tell();
   }
 }
 

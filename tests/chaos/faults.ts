@@ -5,7 +5,7 @@ export interface Fault {
   readonly kind: "kill" | "pause" | "restart";
   /** Milliseconds from the beginning; later if the faults before it took longer. */
   readonly at: number;
-  /** For how long the server has worked again when it comes, at least; null: hits the server while it starts. */
+  /** Milliseconds from when the server works for most again until it comes; null: hits the server while it starts. */
   readonly rest: number | null;
   /** Length of a pause. */
   readonly ms: number;

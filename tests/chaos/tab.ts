@@ -6,7 +6,7 @@ import type { PageLoad, SentMessage, TabHistory } from "./history.ts";
 import { type Message, PLAYERS } from "./project/apps/market/index.ts";
 
 /** What tabs do, and how often. */
-export const ACTIONS = { send: 70, burst: 5, cut: 5, reload: 5, wander: 3, duplicate: 2, wait: 10 } as const;
+export const ACTIONS = { send: 70, burst: 5, cut: 4, reload: 3, wander: 2, duplicate: 2, wait: 10 } as const;
 export type Action = keyof typeof ACTIONS;
 
 const MESSAGES = { give: 70, echo: 10, fail: 8, nonsense: 8 } as const;
@@ -185,9 +185,11 @@ export class Tab {
       await Promise.race([done, sleep(chance.between(0, 20))]);
     }
     const isLoaded = await done;
-    // Where nobody answers, a browser shows its own error page: the old one is gone.
-    if (!isLoaded && chance.next() < 0.5) this.#client.close();
     this.#look();
+    if (isLoaded) return;
+    // Where nobody answers, a browser shows its own error page: the old one is gone.
+    if (chance.next() < 0.5) this.#client.close();
+    await sleep(chance.between(200, 1_000));
   }
 
   /** The record of the page that is open now. */
