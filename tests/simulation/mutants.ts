@@ -78,14 +78,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     module: "live-client",
-    bug: "a delivery that comes again is handed over again",
+    bug: "an answer that rides on a delivery is not taken",
     plant: change(
       LiveClient.prototype,
       "deliver",
       (deliver) =>
         function (frame) {
-          this.seen = Math.min(this.seen, frame.s - 1);
-          deliver.call(this, frame);
+          deliver.call(this, { ...frame, a: undefined });
         },
     ),
   },

@@ -1,7 +1,8 @@
+import { linkDefaults } from "../../client-sdk/link.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { createSession } from "../../entities/sessions.ts";
 import { ParticipantTable } from "../../entities/system-tables.ts";
-import type { ActorLimits } from "../../rooms/actor.ts";
+import type { ActorLimits } from "../../rooms/actor-world.ts";
 import type { RecordedOutput } from "../../rooms/deliveries.ts";
 import { GAME_LIMITS } from "../../rooms/game.ts";
 import { Chance } from "../chaos/chance.ts";
@@ -276,10 +277,10 @@ class Run {
 
   /** All faults are over: everything must come to rest by itself. */
   async #rest(): Promise<void> {
-    // A process that stands still goes on; one that is down comes back.
     const end = this.#clock.now() + REST;
     const open = this.#tabs.filter((tab) => !tab.isClosed);
-    await this.#clock.run(10_000);
+    // Processes go on or come back; an idle page needs this long to notice that its line is dead.
+    await this.#clock.run(linkDefaults.idle + linkDefaults.probe + 6_000);
     const settled = () => open.every((tab) => tab.isSettled);
     if (!(await this.#clock.runUntil(settled, end))) {
       for (const tab of open) if (!tab.isSettled) this.#findings.push(`restless: ${tab.history.participant}`);
