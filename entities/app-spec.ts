@@ -1,16 +1,7 @@
-import type { Table, Value } from "./tables.ts";
+import type { ColumnKind, Table, Value } from "./tables.ts";
 
 /** The kinds of field that an author declares. */
-export type FieldKind =
-  | "integer"
-  | "float"
-  | "boolean"
-  | "text"
-  | "longText"
-  | "currency"
-  | "json"
-  | "timestamp"
-  | "link";
+export type FieldKind = Exclude<ColumnKind, "id">;
 
 /** One declared field, as the models, forms and exports need it. */
 export interface FieldSpec {

@@ -1,61 +1,16 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { type CurrencyFormat, Refusal } from "../client-sdk/protocol.ts";
-import { type AppSpec, type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
-import type { CommitOwner, Committer, UnitRefusal } from "../entities/committer.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
+import type { AppSpec, PinnedPage } from "../entities/app-spec.ts";
+import type { CommitOwner, UnitRefusal } from "../entities/committer.ts";
 import { GroupMemory, type Row } from "../entities/memory.ts";
-import type { EntryKind, JournalEntry, Store, StoredUnit } from "../entities/store.ts";
+import type { EntryKind, JournalEntry, StoredUnit } from "../entities/store.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
-import type { Renderer } from "./calls.ts";
+import type { ActorWorld } from "./actor-world.ts";
 import { ClientNumbers } from "./client-numbers.ts";
-import { Gate, type GateLimits } from "./gate.ts";
-import type { Log } from "./log.ts";
+import { Gate } from "./gate.ts";
+import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
-import type { Watchdog } from "./watchdog.ts";
-
-/** What a process gives to its actors. Clock, randomness and the loop are here, so that tests can drive them. */
-export interface ActorWorld {
-  readonly store: Store;
-  readonly committer: Committer;
-  readonly apps: ReadonlyMap<string, AppSpec>;
-  readonly renderer: Renderer;
-  readonly currency: CurrencyFormat;
-  readonly log: Log;
-  /** Participants are told what went wrong in the author's code. */
-  readonly development: boolean;
-  readonly watchdog: Watchdog;
-  /** Milliseconds since 1970 (UTC). */
-  readonly now: () => number;
-  /** Milliseconds of a clock that never jumps. */
-  readonly monotonic: () => number;
-  readonly sleep: (ms: number) => Promise<void>;
-  /** Runs something once, after so many milliseconds. @returns a function that cancels it */
-  readonly after: (ms: number, run: () => void) => () => void;
-  /** A 32-bit integer for a unit's dice. */
-  readonly newSeed: () => number;
-  /** Unguessable text, for writers and seat slots. */
-  readonly newSecret: () => string;
-  /** JSON text of a frame as bytes for the wire. */
-  readonly encodeFrame: (json: string) => Uint8Array;
-  readonly limits: ActorLimits;
-}
-
-export interface ActorLimits {
-  /** Bytes of one live message. */
-  readonly messageBytes: number;
-  /** Live messages a second and participant, in the long run and at once. */
-  readonly rate: number;
-  readonly burst: number;
-  /** Units and bytes of one group that run ahead of the database. */
-  readonly uncommittedUnits: number;
-  readonly uncommittedBytes: number;
-  /** Turns that wait in one group's mailbox. */
-  readonly mailbox: number;
-  /** Async live calls of one participant that are under way in a group. */
-  readonly asyncCalls: number;
-  /** Where they differ from the gate's own. */
-  readonly gate?: Partial<GateLimits>;
-}
 
 /** One thing that enters the mailbox. */
 export interface Turn {
@@ -118,8 +73,7 @@ export class Actor implements CommitOwner {
   readonly clients = new ClientNumbers();
   #memory: GroupMemory | undefined;
   #gate: Gate | undefined;
-  #pages: readonly PinnedPage[] = [];
-  #pageSpecs = new Map<string, PageSpec>();
+  #itinerary: Itinerary | undefined;
   #mailbox: Turn[] = [];
   #chain: Item[] = [];
   #chainBytes = 0;
@@ -161,9 +115,10 @@ export class Actor implements CommitOwner {
     return this.memory.app;
   }
 
-  /** The session's page sequence; `pageIndex` 1 is its first. */
-  get pages(): readonly PinnedPage[] {
-    return this.#pages;
+  /** The session's pages, and which of them are this group's. */
+  get itinerary(): Itinerary {
+    if (this.#itinerary === undefined) throw new Error("the actor is not loaded");
+    return this.#itinerary;
   }
 
   /** Newest seq that was given out, committed or not. */
@@ -214,8 +169,8 @@ export class Actor implements CommitOwner {
       );
     }
     const rows = await store.read.group(this.actorId, app);
-    this.#pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
-    for (const page of app.pages) this.#pageSpecs.set(page.name, page);
+    const pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
+    this.#itinerary = new Itinerary(pages, app, rows.group.roundNumber as number);
     const session = {
       id: rows.session.id as number,
       code: rows.session.code as string,
@@ -273,46 +228,20 @@ export class Actor implements CommitOwner {
   /** The participant's row, if they are in this group now. */
   here(participantId: number): Row | undefined {
     const row = this.memory.participants.get(participantId);
-    return row !== undefined && this.owns(row.values.pageIndex as number) ? row : undefined;
-  }
-
-  /** Whether the page at this index is one of this group's. Index 0 stands before the first page. */
-  owns(pageIndex: number): boolean {
-    const page = this.#pages[Math.max(pageIndex, 1) - 1];
-    return page !== undefined && page.app === this.app.name && page.round === this.memory.roundNumber;
-  }
-
-  /** Whether the page at this index is one of this group's, or comes after them. */
-  #reached(pageIndex: number): boolean {
-    const first = this.#pages.findIndex((page) => page.app === this.app.name && page.round === this.memory.roundNumber);
-    return Math.max(pageIndex, 1) > first;
+    return row !== undefined && this.itinerary.owns(row.values.pageIndex as number) ? row : undefined;
   }
 
   /** The identity of the page that a player of this group is on now; undefined: not on a page of this group. */
   pageOf(participantId: number): string | undefined {
     const row = this.memory.participants.get(participantId);
     const index = row?.values.pageIndex as number | undefined;
-    if (index === undefined || index === 0 || !this.owns(index)) return undefined;
-    return pageIdentity(this.#pages[index - 1] as PinnedPage);
+    return index === undefined || !this.itinerary.owns(index) ? undefined : this.itinerary.identity(index);
   }
 
   /** Whether a player of the group is on this page now. */
   isOnPage(idInGroup: number, page: string): boolean {
     const row = this.memory.players[idInGroup - 1];
     return row !== undefined && this.pageOf(row.values.participantId as number) === page;
-  }
-
-  /** The page at an index of this group. @throws WalrasError if the app has lost it since the session began */
-  pageAt(pageIndex: number): PageSpec {
-    const pinned = this.#pages[pageIndex - 1] as PinnedPage;
-    const page = this.#pageSpecs.get(pinned.page);
-    if (page === undefined) {
-      throw new WalrasError(
-        "page_gone",
-        `App ${pinned.app} has no page "${pinned.page}" any more, but this session was created with it. Put the page back, or create a new session.`,
-      );
-    }
-    return page;
   }
 
   /** Reads a participant in who is not in memory. Undefined if there is nothing to read. */
@@ -332,11 +261,11 @@ export class Actor implements CommitOwner {
   async #take(participant: Values): Promise<void> {
     const { id, pageIndex } = participant as { id: number; pageIndex: number };
     // Who has not got here yet still plays an earlier round, whose rows may change.
-    if (!this.#reached(pageIndex)) return;
+    if (!this.itinerary.reached(pageIndex)) return;
     const round = this.memory.roundNumber;
     const { read } = this.world.store;
     const earlier = round > 1 ? await read.earlierPlayers(id, this.app, round) : [];
-    if (this.owns(pageIndex)) this.memory.adopt(participant, earlier);
+    if (this.itinerary.owns(pageIndex)) this.memory.adopt(participant, earlier);
     else this.memory.earlier.set(id, earlier);
   }
 

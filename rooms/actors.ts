@@ -1,6 +1,7 @@
 import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
-import { Actor, type ActorWorld } from "./actor.ts";
+import { Actor } from "./actor.ts";
+import type { ActorWorld } from "./actor-world.ts";
 import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";

@@ -6,7 +6,7 @@ import type { AppSpec } from "../entities/app-spec.ts";
 import { Committer } from "../entities/committer.ts";
 import { createSession } from "../entities/sessions.ts";
 import type { Store } from "../entities/store.ts";
-import type { ActorLimits, ActorWorld } from "./actor.ts";
+import type { ActorLimits, ActorWorld } from "./actor-world.ts";
 import { Actors } from "./actors.ts";
 import type { Game, Renderer } from "./calls.ts";
 import { startColyseus } from "./colyseus-server.ts";

@@ -130,7 +130,7 @@ export class MessageTurn implements Turn {
 
   #page(actor: Actor): PageSpec {
     const index = actor.here(this.#participantId)?.values.pageIndex as number;
-    return actor.pageAt(index);
+    return actor.itinerary.page(index);
   }
 
   #data(page: PageSpec): unknown {

@@ -1,6 +1,6 @@
 import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
-import { type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
+import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
@@ -110,13 +110,13 @@ class Visit {
 
   carryOut(command: Command): Reply {
     if (this.#index === 0 && command.kind !== "whereabouts") this.#start();
-    if (!this.#actor.owns(this.#index)) return { kind: "goto", pageIndex: this.#index };
+    if (!this.#actor.itinerary.owns(this.#index)) return { kind: "goto", pageIndex: this.#index };
     switch (command.kind) {
       case "start":
         return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
-        const live = this.#actor.pageAt(this.#index).live !== undefined;
+        const live = this.#actor.itinerary.page(this.#index).live !== undefined;
         return { kind: "at", pageIndex: this.#index, page: this.#identity, live };
       }
       case "view":
@@ -139,7 +139,7 @@ class Visit {
         kind,
         at: this.#at,
         participantId: command.participantId,
-        page: this.#index > 0 && "pageIndex" in command ? this.#identityAt(command.pageIndex) : undefined,
+        page: this.#index > 0 && "pageIndex" in command ? this.#actor.itinerary.identity(command.pageIndex) : undefined,
         input: JSON.stringify(command.kind === "submit" ? { ...command, outbox: undefined } : command),
         seed: this.#dice.seed,
       },
@@ -157,16 +157,7 @@ class Visit {
   }
 
   get #identity(): string {
-    return pageIdentity(this.#pinned(this.#index));
-  }
-
-  #identityAt(pageIndex: number): string | undefined {
-    const pinned = this.#actor.pages[pageIndex - 1];
-    return pinned === undefined ? undefined : pageIdentity(pinned);
-  }
-
-  #pinned(pageIndex: number): PinnedPage {
-    return this.#actor.pages[pageIndex - 1] as PinnedPage;
+    return this.#actor.itinerary.identity(this.#index) ?? "";
   }
 
   #set(name: "pageIndex" | "startedAt", value: number): void {
@@ -182,7 +173,7 @@ class Visit {
   /** Goes past pages of this group that are not displayed. True if the participant moved. */
   #skip(): boolean {
     const before = this.#index;
-    while (this.#actor.owns(this.#index) && !this.#isDisplayed(this.#actor.pageAt(this.#index))) {
+    while (this.#actor.itinerary.owns(this.#index) && !this.#isDisplayed(this.#actor.itinerary.page(this.#index))) {
       this.#set("pageIndex", this.#index + 1);
     }
     return this.#index !== before;
@@ -193,7 +184,7 @@ class Visit {
   }
 
   #submit(): Reply {
-    const page = this.#actor.pageAt(this.#index);
+    const page = this.#actor.itinerary.page(this.#index);
     const error = this.#call(page, "errorMessage", page.errorMessage);
     if (error !== undefined) return this.#render(String(error));
     this.#call(page, "beforeNextPage", page.beforeNextPage);
@@ -218,7 +209,7 @@ class Visit {
 
   #render(error: string | undefined): Reply {
     const { app, world } = this.#actor;
-    const page = this.#actor.pageAt(this.#index);
+    const page = this.#actor.itinerary.page(this.#index);
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
     const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
     const player = forTemplate(this.#player()) as Record<string, unknown>;
@@ -244,7 +235,7 @@ class Visit {
           page,
           identity: this.#identity,
           pageIndex: this.#index,
-          pageCount: this.#actor.pages.length,
+          pageCount: this.#actor.itinerary.length,
           participantCode: this.#participant.values.code as string,
           variables: {
             player,
@@ -281,9 +272,8 @@ class Visit {
 
 function refused(actor: Actor, participant: Row, error: unknown): Reply {
   const index = participant.values.pageIndex as number;
-  const pinned = actor.pages[Math.max(index, 1) - 1] as PinnedPage;
   actor.world.log.error("a page failed", {
-    page: pageIdentity(pinned),
+    page: actor.itinerary.identity(Math.max(index, 1)),
     error: messageOf(error),
     stack: stackOf(error),
   });

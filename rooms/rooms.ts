@@ -1,6 +1,5 @@
 import { type IRoomCache, matchMaker } from "@colyseus/core";
 import type { Seat } from "../client-sdk/protocol.ts";
-import { type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
 import type { Actors } from "./actors.ts";
 import { groupRoomId } from "./group-room.ts";
 import type { SeatHolder } from "./reception.ts";
@@ -25,7 +24,7 @@ export class Rooms {
       sessionId: this.#actors.world.newSecret(),
       participantId,
       pageIndex,
-      page: pageIdentity(actor.pages[pageIndex - 1] as PinnedPage),
+      page: actor.itinerary.identity(pageIndex) ?? "",
     };
     const seat = await matchMaker.reserveSeatFor(await this.#room(actorId), {}, holder);
     const { processId, roomId, sessionId, publicAddress } = seat;

@@ -27,7 +27,9 @@ forEachStore((kit) => {
   function play(store: Store, app: AppSpec) {
     const config = { name: "demo", appSequence: [app.name] };
     const apps = new Map([[app.name, app]]);
-    return store.transact((write) => createSession(write, { config, apps, participants: 2, isDemo: true, now: 1, decimals: 2 }));
+    return store.transact((write) =>
+      createSession(write, { config, apps, participants: 2, isDemo: true, now: 1, decimals: 2 }),
+    );
   }
 
   /** Changes with every change of the schema. */

@@ -1,7 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../helpers/free-port.ts";
 import { Chance } from "./chance.ts";
 import { type DatabaseKind, openPlace, readDatabase } from "./database.ts";
 import { makeFaults } from "./faults.ts";
@@ -169,14 +168,4 @@ function sum(records: readonly Record<string, number>[]): Record<string, number>
   const total: Record<string, number> = {};
   for (const record of records) for (const key in record) total[key] = (total[key] ?? 0) + (record[key] ?? 0);
   return total;
-}
-
-/** A port on which nobody listens at the moment. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

@@ -6,7 +6,12 @@ export function makeAuction(options: { playersPerGroup?: number | "all"; rounds?
     name: options.name ?? "auction",
     playersPerGroup: options.playersPerGroup ?? 4,
     rounds: options.rounds ?? 1,
-    group: { highestBid: currency({ initial: 0 }), highestBidder: integer({ blank: true }), note: text({ blank: true }), moves: json<number[]>({ initial: [] }) },
+    group: {
+      highestBid: currency({ initial: 0 }),
+      highestBidder: integer({ blank: true }),
+      note: text({ blank: true }),
+      moves: json<number[]>({ initial: [] }),
+    },
     player: { bids: integer({ initial: 0 }), opinion: longText({ blank: true }), secret: integer() },
     extraModels: { Bid: { player: link("player"), amount: currency() } },
   });

@@ -6,7 +6,7 @@ import type { AppSpec } from "../../entities/app-spec.ts";
 import { openStore } from "../../entities/open-store.ts";
 import type { Store } from "../../entities/store.ts";
 import type { Values } from "../../entities/tables.ts";
-import type { ActorWorld } from "../../rooms/actor.ts";
+import type { ActorWorld } from "../../rooms/actor-world.ts";
 import { decodeFrame } from "../../rooms/frames.ts";
 import type { IncomingMessage } from "../../rooms/message-turn.ts";
 import { type TestConnection, TestWorld } from "./world.ts";

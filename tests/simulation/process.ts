@@ -1,9 +1,9 @@
 import { WalrasError } from "../../client-sdk/errors.ts";
 import type { PageLive, Seat, SeatAnswer, Send } from "../../client-sdk/protocol.ts";
 import { decodeMessage, FRAME_HEADER, JOIN_ACK } from "../../client-sdk/wire.ts";
-import { type AppSpec, type PinnedPage, pageIdentity } from "../../entities/app-spec.ts";
+import type { AppSpec } from "../../entities/app-spec.ts";
 import { Committer } from "../../entities/committer.ts";
-import type { ActorLimits, ActorWorld } from "../../rooms/actor.ts";
+import type { ActorLimits, ActorWorld } from "../../rooms/actor-world.ts";
 import { Actors } from "../../rooms/actors.ts";
 import type { Reply } from "../../rooms/calls.ts";
 import { encodeFrame } from "../../rooms/frames.ts";
@@ -178,7 +178,7 @@ export class Process {
     const actor = this.actors.get(actorId);
     await actor.load();
     const sessionId = this.actors.world.newSecret();
-    const page = pageIdentity(actor.pages[pageIndex - 1] as PinnedPage);
+    const page = actor.itinerary.identity(pageIndex) ?? "";
     this.#seats.set(sessionId, { actorId, holder: { sessionId, participantId, pageIndex, page } });
     this.life.after(SEAT_TIMEOUT, () => this.#seats.delete(sessionId));
     return { processId: this.id, roomId: `g${actorId}`, sessionId };
