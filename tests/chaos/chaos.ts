@@ -82,8 +82,11 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
         await Promise.race([recovery.isUnderLoad, sleep(LOAD_AGAIN)]);
         await sleep(fault.rest);
       }
+      const goOn = fault.stall > 0 ? await place.stall() : undefined;
+      await sleep(fault.stall);
       recovery.begin(fault.kind === "kill", players);
       await server.suffer(fault);
+      await goOn?.();
     }
     await sleep(Math.max(0, begun + seconds * 1000 - performance.now()));
     await server.ready();

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Client } from "pg";
 import type { RecordedOutput } from "../../rooms/deliveries.ts";
 import { startPostgres } from "../helpers/postgres.ts";
 import type { Database } from "./history.ts";
@@ -11,6 +12,8 @@ export interface Place {
   /** Settings of the server. */
   readonly env: Record<string, string>;
   query(sql: string): Promise<Record<string, unknown>[]>;
+  /** Lets nobody write until the function that it gives is called. */
+  stall(): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -19,7 +22,18 @@ export async function openPlace(kind: DatabaseKind, directory: string): Promise<
   if (kind === "postgres") {
     const server = await startPostgres();
     const url = await server.database();
-    return { env: { DATABASE_URL: url }, query: (sql) => server.query(sql, url), close: () => server.stop() };
+    return {
+      env: { DATABASE_URL: url },
+      query: (sql) => server.query(sql, url),
+      async stall() {
+        const client = new Client(url);
+        await client.connect();
+        await client.query("begin");
+        await client.query("lock table journal in exclusive mode");
+        return () => client.end();
+      },
+      close: () => server.stop(),
+    };
   }
   const file = join(directory, "db.sqlite3");
   return {
@@ -31,6 +45,11 @@ export async function openPlace(kind: DatabaseKind, directory: string): Promise<
       } finally {
         db.close();
       }
+    },
+    async stall() {
+      const db = new DatabaseSync(file, { timeout: 5_000 });
+      db.exec("begin immediate");
+      return async () => db.close();
     },
     async close() {},
   };

@@ -9,6 +9,8 @@ export interface Fault {
   readonly rest: number | null;
   /** Length of a pause. */
   readonly ms: number;
+  /** For so many milliseconds before it the database takes no writes: what is seen then will not be stored. */
+  readonly stall: number;
 }
 
 /**
@@ -31,6 +33,7 @@ export function makeFaults(seed: number, kills: number, seconds: number): Fault[
     const isEarly = kind === "kill" && chance.next() < 0.15;
     const rest = Math.round(chance.between(0, 1_500));
     const ms = Math.round(chance.between(0.3, 1) * longest);
-    return { kind: kind ?? "kill", at, rest: isEarly ? null : rest, ms };
+    const stall = kind === "kill" && !isEarly && chance.next() < 0.6 ? chance.whole(20, 300) : 0;
+    return { kind: kind ?? "kill", at, rest: isEarly ? null : rest, ms, stall };
   });
 }

@@ -138,8 +138,16 @@ export class Tab {
     this.#look()?.received.push({ seq, data: JSON.stringify(data) });
   }
 
-  /** Waits until everything is answered, on a page that is up to date. @param end by `performance.now()` */
+  /** Goes on to the end of what it has begun, after a last cut: nothing comes behind the messages that it swallows. */
   async settle(end: number): Promise<void> {
+    for (let n = 0; n < 3; n++) this.send();
+    this.#client.cut();
+    await this.#rest(end);
+    this.history.unanswered = this.#client.unanswered;
+  }
+
+  /** Waits until everything is answered, on a page that is up to date. @param end by `performance.now()` */
+  async #rest(end: number): Promise<void> {
     const left = () => Math.min(2_000, end - performance.now());
     while (left() > 0) {
       if (this.#isStale) {
@@ -153,13 +161,13 @@ export class Tab {
 
   /** Waits until everything that its group did before has arrived: then a message to itself has, too. */
   async confirm(end: number): Promise<void> {
-    await this.settle(end);
+    await this.#rest(end);
     const seen = this.#load?.received.length ?? 0;
     this.send({ do: "echo" });
     const uid = `"${this.history.sent.at(-1)?.uid}"`;
     const isBack = () => this.#load?.received.slice(seen).some(({ data }) => data.includes(uid)) === true;
     await this.#client.until(isBack, Math.max(0, end - performance.now())).catch(() => {});
-    this.history.unanswered = this.#client.unanswered;
+    this.history.unanswered += this.#client.unanswered;
     this.history.stayed = true;
   }
 
