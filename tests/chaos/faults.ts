@@ -33,7 +33,7 @@ export function makeFaults(seed: number, kills: number, seconds: number): Fault[
     const isEarly = kind === "kill" && chance.next() < 0.15;
     const rest = Math.round(chance.between(0, 1_500));
     const ms = Math.round(chance.between(0.3, 1) * longest);
-    const stall = kind === "kill" && !isEarly && chance.next() < 0.6 ? chance.whole(20, 300) : 0;
+    const stall = kind === "kill" && !isEarly && chance.next() < 0.6 ? chance.whole(20, 500) : 0;
     return { kind: kind ?? "kill", at, rest: isEarly ? null : rest, ms, stall };
   });
 }
