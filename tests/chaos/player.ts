@@ -22,7 +22,7 @@ export class Player {
 
   constructor(options: PlayerOptions) {
     this.#options = options;
-    this.did = { send: 0, burst: 0, cut: 0, reload: 0, wander: 0, duplicate: 0, wait: 0, submit: 0 };
+    this.did = { send: 0, burst: 0, cut: 0, reload: 0, wander: 0, duplicate: 0, nap: 0, wait: 0, submit: 0 };
   }
 
   /** Opens the participant's link. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Env, systemEnv } from "../../client-sdk/env.ts";
 import { WalrasError } from "../../client-sdk/errors.ts";
 import { type HeadlessOptions, type HeadlessPage, HeadlessParticipant } from "../../client-sdk/headless.ts";
 import type { Chance } from "./chance.ts";
@@ -6,7 +7,7 @@ import type { PageLoad, SentMessage, TabHistory } from "./history.ts";
 import { type Message, PLAYERS } from "./project/apps/market/index.ts";
 
 /** What tabs do, and how often. */
-export const ACTIONS = { send: 70, burst: 5, cut: 4, reload: 3, wander: 2, duplicate: 2, wait: 10 } as const;
+export const ACTIONS = { send: 70, burst: 5, cut: 4, reload: 3, wander: 2, duplicate: 2, nap: 2, wait: 10 } as const;
 export type Action = keyof typeof ACTIONS;
 
 const MESSAGES = { give: 70, echo: 10, fail: 8, nonsense: 8 } as const;
@@ -28,6 +29,7 @@ export class Tab {
   #page: HeadlessPage | undefined;
   #load: PageLoad | undefined;
   #reloadsDone = 0;
+  #awakeAt = 0;
 
   private constructor(options: TabOptions, participant: string, client: HeadlessParticipant) {
     this.#options = options;
@@ -55,9 +57,13 @@ export class Tab {
     let tab: Tab | undefined;
     // Nothing is received before open has returned: that takes a turn of the loop at least.
     const onMessage = (data: unknown, seq: number) => tab?.receive(data, seq);
+    const env: Env = {
+      ...systemEnv,
+      after: (ms, run) => systemEnv.after(Math.max(ms, (tab?.#awakeAt ?? 0) - systemEnv.now()), run),
+    };
     for (;;) {
       try {
-        tab = new Tab(options, participant, await open({ record: false, onMessage }));
+        tab = new Tab(options, participant, await open({ record: false, onMessage, env }));
         return tab;
       } catch {
         await sleep(200);
@@ -88,6 +94,13 @@ export class Tab {
         const { chance } = this.#options;
         const url = this.#visited[chance.whole(0, this.#visited.length - 1)];
         return this.#while(this.#client.reload(url));
+      }
+      case "nap": {
+        // The computer sleeps: its timers too, so that it does not come back before it wakes.
+        const ms = this.#options.chance.between(500, 6_000);
+        this.#awakeAt = systemEnv.now() + ms;
+        this.#client.cut();
+        return sleep(ms);
       }
       case "wait":
         return;

