@@ -57,10 +57,8 @@ export class Tab {
     let tab: Tab | undefined;
     // Nothing is received before open has returned: that takes a turn of the loop at least.
     const onMessage = (data: unknown, seq: number) => tab?.receive(data, seq);
-    const env: Env = {
-      ...systemEnv,
-      after: (ms, run) => systemEnv.after(Math.max(ms, (tab?.#awakeAt ?? 0) - systemEnv.now()), run),
-    };
+    const asleepFor = () => (tab === undefined ? 0 : tab.#awakeAt - systemEnv.now());
+    const env: Env = { ...systemEnv, after: (ms, run) => systemEnv.after(Math.max(ms, asleepFor()), run) };
     for (;;) {
       try {
         tab = new Tab(options, participant, await open({ record: false, onMessage, env }));
