@@ -640,7 +640,7 @@ test("rounding of any decimal is exact, and rounding twice changes nothing", () 
 test("a JSON field keeps any JSON value that databases can keep", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      fc.pre(value !== null && !JSON.stringify(value).includes("\\u0000"));
+      fc.pre(value !== null && !/\\u0000|"__proto__"/.test(JSON.stringify(value)));
       expect(JSON.parse(set(json(), value) as string)).toEqual(JSON.parse(JSON.stringify(value)));
     }),
   );
