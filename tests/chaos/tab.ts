@@ -34,7 +34,7 @@ export class Tab {
   private constructor(options: TabOptions, participant: string, client: HeadlessParticipant) {
     this.#options = options;
     this.#client = client;
-    this.history = { participant, stayed: false, unanswered: 0, sent: [], loads: [] };
+    this.history = { participant, stayed: false, unanswered: 0, sent: [], loads: [], left: [] };
     this.#look();
   }
 
@@ -107,7 +107,9 @@ export class Tab {
 
   /** Submits the page. */
   async goOn(): Promise<void> {
-    if (this.#isStale) return this.#while(this.#client.reload());
+    const load = this.#look();
+    if (this.#isStale || load === undefined) return this.#while(this.#client.reload());
+    this.history.left.push({ page: load.page, sent: this.history.sent.length });
     return this.#while(this.#client.submit());
   }
 
