@@ -60,7 +60,6 @@ function goodHistory(): Draft<History> {
         participant: "A",
         stayed: true,
         unanswered: 0,
-        left: [],
         sent: [a1, a2, a3, a4, a5],
         loads: [
           load(1, 0, [
@@ -75,7 +74,6 @@ function goodHistory(): Draft<History> {
         participant: "B",
         stayed: true,
         unanswered: 0,
-        left: [{ page: PAGE, sent: 2 }],
         sent: [b1, b2],
         loads: [
           load(1, 0, [
@@ -89,7 +87,6 @@ function goodHistory(): Draft<History> {
         participant: "A",
         stayed: false,
         unanswered: 0,
-        left: [],
         sent: [give("a6", 2, 7, { client: "A3", n: 1, answer: null })],
         loads: [load(4, 2, [])],
       },
@@ -188,11 +185,6 @@ const PLANTS: [what: string, figure: Figure, plant: (history: Draft<History>) =>
     },
   ],
   ["deliveries that came in another order", "outOfOrder", (h) => load(h, 1, 0).received.reverse()],
-  [
-    "a message that the form did not take along",
-    "leftBehind",
-    (h) => Object.assign(entry(h, 9), { kind: "refused", refusal: "wrong_page" }),
-  ],
   [
     "an entry that nobody sent",
     "invented",

@@ -8,8 +8,6 @@ export const FIGURES = [
   "duplicated",
   /** Took effect, or came to a page, in another order than it was sent. */
   "outOfOrder",
-  /** Sent before its page was submitted, and refused because the page was left. */
-  "leftBehind",
   /** In the database, and not what anybody sent. */
   "invented",
   /** A page was told something else than the journal says. */
@@ -46,7 +44,6 @@ export function check({ tabs, database, startMoney }: History): Verdict {
   checkMoney(facts, startMoney, report);
   for (const tab of tabs) {
     checkOrder(tab, facts, report);
-    checkLeaving(tab, tabs, facts, report);
     for (const load of tab.loads) checkPage(tab, load, facts, report);
     for (let n = 1; n <= tab.unanswered; n++) report("unanswered", `a message of ${tab.participant}`);
   }
@@ -186,20 +183,6 @@ function checkOrder(tab: TabHistory, facts: Facts, report: Report): void {
     if (entry === undefined) continue;
     if (entry.seq < (newest.get(entry.group) ?? 0)) report("outOfOrder", `${uid} at ${at(entry)}`);
     newest.set(entry.group, Math.max(entry.seq, newest.get(entry.group) ?? 0));
-  }
-}
-
-/** A form takes along what its page had sent. Where two tabs submit a page, either may come first. */
-function checkLeaving(tab: TabHistory, tabs: readonly TabHistory[], { messages }: Facts, report: Report): void {
-  const others = tabs.filter((other) => other !== tab && other.participant === tab.participant);
-  const told = new Set(others.flatMap((other) => other.left.map(({ page }) => page)));
-  for (const { page, sent } of tab.left) {
-    if (told.has(page)) continue;
-    told.add(page);
-    for (const message of tab.sent.slice(0, sent)) {
-      const refusal = message.page === page ? messages.get(message.uid)?.refusal : null;
-      if (refusal === "wrong_page") report("leftBehind", `${message.uid} on ${page}`);
-    }
   }
 }
 

@@ -21,8 +21,6 @@ export interface TabHistory {
   readonly sent: SentMessage[];
   /** The live pages that it loaded, in order. */
   readonly loads: PageLoad[];
-  /** The pages that it began to submit, with the number of messages that it had sent by then. */
-  readonly left: { readonly page: string; readonly sent: number }[];
 }
 
 /** One liveSend. */

@@ -34,7 +34,7 @@ export class Tab {
   private constructor(options: TabOptions, participant: string, client: HeadlessParticipant) {
     this.#options = options;
     this.#client = client;
-    this.history = { participant, stayed: false, unanswered: 0, sent: [], loads: [], left: [] };
+    this.history = { participant, stayed: false, unanswered: 0, sent: [], loads: [] };
     this.#look();
   }
 
@@ -107,9 +107,7 @@ export class Tab {
 
   /** Submits the page. */
   async goOn(): Promise<void> {
-    const load = this.#look();
-    if (this.#isStale || load === undefined) return this.#while(this.#client.reload());
-    this.history.left.push({ page: load.page, sent: this.history.sent.length });
+    if (this.#isStale) return this.#while(this.#client.reload());
     return this.#while(this.#client.submit());
   }
 
