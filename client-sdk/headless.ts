@@ -1,7 +1,7 @@
 import WebSocket from "ws";
 import { type Env, makeClientId, systemEnv } from "./env.ts";
 import { WalrasError } from "./errors.ts";
-import { LiveClient, type LiveStatus, storagePrefix } from "./live-client.ts";
+import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
 import { MemoryStorage } from "./outbox.ts";
 import { OUTBOX_FIELD, type PageLive, type Seat, type SeatAnswer } from "./protocol.ts";
 import { type Socket, type SocketEvents, socketUrl } from "./wire.ts";
@@ -14,6 +14,8 @@ export interface HeadlessOptions {
   onMessage?(data: unknown, seq: number): void;
   /** Where the client's own reports go; default: nowhere. */
   report?(message: string, detail?: unknown): void;
+  /** Called for each live page as it is loaded: whoever it gives looks on at the wire. */
+  watch?(live: PageLive, clientId: string): LiveWatch;
 }
 
 /** One delivery as a participant's page got it. */
@@ -185,10 +187,12 @@ export class HeadlessParticipant {
 
   private connect(live: PageLive, url: string): void {
     const { env } = this;
+    const clientId = makeClientId(crypto.getRandomValues(new Uint8Array(16)));
     this.client = new LiveClient({
       live,
       env,
-      clientId: makeClientId(crypto.getRandomValues(new Uint8Array(16))),
+      clientId,
+      watch: this.options.watch?.(live, clientId),
       storage: this.storage,
       prefix: storagePrefix(new URL(url).pathname),
       openSocket: (seat, on) => this.openSocket(seat, new URL(url).origin, on),

@@ -19,6 +19,22 @@ import { byteLength, type Socket, type SocketEvents } from "./wire.ts";
 /** The connection as a participant should see it. `halted`: the server is there, but cannot save at the moment. */
 export type LiveStatus = LinkStatus | "halted";
 
+/**
+ * Somebody who looks on, at the wire: what comes is shown before the client has judged it, repetitions
+ * and what the client would refuse included. For load tests, which check the server and its promises.
+ */
+export interface LiveWatch {
+  /** A message has got its number; told within {@link LiveClient.send}. */
+  queued(n: number): void;
+  /** A connection begins; the page says up to which seq it has handled all deliveries. */
+  hello(seen: number): void;
+  /** The server has said that from here on everything flows. What came since the hello was catch-up. */
+  welcomed(): void;
+  frame(frame: ServerFrame): void;
+  /** The page is gone. */
+  closed(): void;
+}
+
 export interface LiveClientOptions {
   /** What the server put into the page. */
   live: PageLive;
@@ -38,6 +54,7 @@ export interface LiveClientOptions {
   onReload(why: Reload["why"]): void;
   /** Something that an author or operator may want to know; console.error in a browser. */
   report(message: string, detail?: unknown): void;
+  watch?: LiveWatch | undefined;
 }
 
 /**
@@ -68,15 +85,19 @@ export class LiveClient {
       seat: live.seat,
       fetchSeat: () => this.fetchSeat(),
       openSocket: options.openSocket,
-      hello: () => ({
-        k: "hello",
-        v: PROTOCOL_VERSION,
-        c: clientId,
-        s: this.seen,
-        ...(live.history && !this.welcomed ? { h: true as const } : {}),
-      }),
+      hello: () => {
+        options.watch?.hello(this.seen);
+        return {
+          k: "hello",
+          v: PROTOCOL_VERSION,
+          c: clientId,
+          s: this.seen,
+          ...(live.history && !this.welcomed ? { h: true as const } : {}),
+        };
+      },
       onOpen: () => {
         this.welcomed = true;
+        options.watch?.welcomed();
         this.outbox.rewind();
         this.flush();
       },
@@ -128,6 +149,7 @@ export class LiveClient {
         );
       }
       const answer = handled(this.outbox.add(payload));
+      this.options.watch?.queued(this.outbox.newest);
       this.flush();
       return answer;
     } catch (error) {
@@ -149,6 +171,7 @@ export class LiveClient {
   close(): void {
     this.cancelFlush();
     this.link.close();
+    this.options.watch?.closed();
     this.outbox.abandon(new WalrasError("left", "The page was left before the server answered.", { retry: true }));
   }
 
@@ -179,6 +202,7 @@ export class LiveClient {
   }
 
   private receive(frame: ServerFrame): void {
+    this.options.watch?.frame(frame);
     switch (frame.k) {
       case "recv":
         this.deliver(frame);

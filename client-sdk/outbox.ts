@@ -88,6 +88,11 @@ export class Outbox {
     return this.entries.size;
   }
 
+  /** The number of the message that was added last, 0 if none. */
+  get newest(): number {
+    return this.lastNumber;
+  }
+
   /** The unanswered messages as JSON text of `Send[]`, for the form that leaves the page. */
   toJson(): string {
     return `[${[...this.entries.values()].map((entry) => entry.text).join()}]`;

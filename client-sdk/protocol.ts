@@ -122,6 +122,8 @@ export interface Delivery {
 
 export interface AnswerFrame {
   k: "answer";
+  /** The seq of the message's unit, where its deliveries went to others only. */
+  s?: number;
   a: Answer;
 }
 

@@ -43,6 +43,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     newestSeqs: `select v.id as "id", coalesce((select max(${journal.at("seq")}) from ${journal.path}
       where ${journal.at("actorId")} = v.id), 0) as "seq"
       from ${side.dialect === "postgres" ? "unnest($1::bigint[]) v(id)" : "(select value as id from json_each($1)) v"}`,
+    size:
+      side.dialect === "postgres"
+        ? `select pg_database_size(current_database())::float8 as "bytes"`
+        : `select page_count * page_size as "bytes" from pragma_page_count(), pragma_page_size()`,
     output: (page: boolean) => `select ${journal.list()} from ${journal.path}
       where ${journal.at("actorId")} = $1 and ${journal.at("seq")} > $2 and ${journal.at("output")} is not null
       ${page ? `and ${journal.at("page")} = $3` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
@@ -143,6 +147,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     async lastNumber(participantId, clientId) {
       const rows = await side.all<{ n: number }>({ text: text.lastNumber, values: [participantId, clientId] });
       return rows[0]?.n ?? 0;
+    },
+
+    async size() {
+      return (await side.all<{ bytes: number }>({ text: text.size, values: [] }))[0]?.bytes ?? 0;
     },
 
     rows(table, where = {}) {

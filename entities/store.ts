@@ -140,6 +140,8 @@ export interface Reads {
   message(participantId: number, clientId: string, n: number): Promise<JournalEntry | undefined>;
   /** The highest n of a client in the journal, 0 if none. */
   lastNumber(participantId: number, clientId: string): Promise<number>;
+  /** Bytes of the whole database, with its indexes. */
+  size(): Promise<number>;
   /** The same rows as tables hold, for tests and exports: a table's rows ordered by key. */
   rows(table: import("./tables.ts").Table, where?: Record<string, Value>): Promise<Values[]>;
 }

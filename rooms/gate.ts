@@ -188,7 +188,7 @@ export class Gate {
         }
       }
     }
-    if (!answered && reply !== undefined) this.answer(reply.to, reply.answer);
+    if (!answered && reply !== undefined) this.answer(reply.to, reply.answer, outgoing.length > 0 ? seq : undefined);
   }
 
   /** A seq without deliveries has committed. */
@@ -196,9 +196,10 @@ export class Gate {
     this.#committed = seq;
   }
 
-  answer(connection: Connection, answer: Answer): void {
+  /** @param seq of the unit whose deliveries went to others only */
+  answer(connection: Connection, answer: Answer, seq?: number): void {
     const member = this.#members.get(connection);
-    if (member !== undefined) this.#frame(member, { k: "answer", a: answer });
+    if (member !== undefined) this.#frame(member, { k: "answer", ...(seq === undefined ? {} : { s: seq }), a: answer });
   }
 
   refuse(connection: Connection, c: string, n: number, refusal: RefusalBody): void {

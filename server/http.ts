@@ -2,8 +2,11 @@ import type { Application } from "express";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import { Access } from "./access.ts";
+import { api } from "./api.ts";
+import type { Settings } from "./config.ts";
 import { desk } from "./desk.ts";
 import { ErrorPages } from "./errors.ts";
+import { FigureReader } from "./figures.ts";
 import { fixedHeaders } from "./headers.ts";
 import { participantPages } from "./pages.ts";
 import type { Assets } from "./static.ts";
@@ -14,14 +17,14 @@ export interface HttpOptions {
   sessionConfigs: readonly SessionConfig[];
   templates: Templates;
   assets: Assets;
-  adminPassword: string | undefined;
+  settings: Pick<Settings, "adminPassword" | "rate" | "burst" | "synchronous">;
   development: boolean;
   log: Log;
 }
 
 /** Everything that the server answers over HTTP. */
 export function mountHttp(app: Application, game: Game, options: HttpOptions): void {
-  const { templates, log, assets, sessionConfigs } = options;
+  const { templates, log, assets, sessionConfigs, settings } = options;
   const pages = new ErrorPages(templates, options);
   app.disable("x-powered-by");
   app.disable("etag");
@@ -35,7 +38,9 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
   });
   app.use(assets.router);
   app.use(participantPages({ game, pages, log }));
-  app.use(desk({ game, sessionConfigs, templates, pages, access: new Access(options.adminPassword) }));
+  const access = new Access(settings.adminPassword);
+  app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
+  app.use(desk({ game, sessionConfigs, templates, pages, access }));
   app.use((_request, response) => pages.notFound(response));
   app.use(pages.handler(log));
 }

@@ -53,7 +53,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
           sessionConfigs: config.sessionConfigs,
           templates,
           assets,
-          adminPassword: settings.adminPassword,
+          settings,
           development,
           log,
         }),

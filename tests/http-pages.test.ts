@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/gl
 import { Router } from "express";
 import type { PageLive } from "../client-sdk/protocol.ts";
 import type { Command, Game, Reply } from "../rooms/calls.ts";
+import { DEFAULTS } from "../server/config.ts";
 import { makeLog } from "../server/log.ts";
 import { Templates } from "../server/templates.ts";
 import {
@@ -308,7 +309,7 @@ async function remount(game: Game, options: { development?: boolean } = {}) {
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development, apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },
-    adminPassword: undefined,
+    settings: { ...DEFAULTS, adminPassword: undefined },
     development,
     log: makeLog((line) => server.lines.push(line)),
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Request } from "express";
 import { Router } from "express";
 import { Access } from "../server/access.ts";
+import { DEFAULTS } from "../server/config.ts";
 import { makeLog } from "../server/log.ts";
 import { isSameOrigin } from "../server/same-origin.ts";
 import { Templates } from "../server/templates.ts";
@@ -20,7 +21,7 @@ beforeAll(async () => {
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development: false, apps: server.game.apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },
-    adminPassword: PASSWORD,
+    settings: { ...DEFAULTS, adminPassword: PASSWORD },
     development: false,
     log: makeLog((line) => server.lines.push(line)),
   });

@@ -146,6 +146,7 @@ export class Database {
         .slice(0, limit)
         .map((entry) => ({ ...entry })),
     message: async (participantId, clientId, n) => this.message(participantId, clientId, n),
+    size: async () => 0,
     lastNumber: async (participantId, clientId) => {
       let n = 0;
       while (this.message(participantId, clientId, n + 1) !== undefined) n++;
