@@ -17,6 +17,7 @@ export type {
   ExtraModel,
   Group,
   LiveResult,
+  Messages,
   PageOptions,
   Participant,
   PastPlayer,
@@ -25,6 +26,7 @@ export type {
   Session,
   Subsession,
 } from "./rooms/author-types.ts";
+export { toPage } from "./rooms/author-types.ts";
 export type { SessionConfig } from "./rooms/calls.ts";
 export {
   type App,

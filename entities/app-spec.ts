@@ -50,7 +50,8 @@ export interface PageSpec {
   readonly jsVars: ((player: never) => Record<string, unknown>) | undefined;
   /** Page-level check at submit: a text keeps the participant on the page. */
   readonly errorMessage: ((player: never) => string | undefined) | undefined;
-  readonly beforeNextPage: ((player: never) => void) | undefined;
+  /** Returns deliveries or nothing. */
+  readonly beforeNextPage: ((player: never) => unknown) | undefined;
 }
 
 /** A checked app definition. */

@@ -1,7 +1,7 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PinnedPage } from "./app-spec.ts";
 import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
-import type { GroupRows, JournalEntry, Reads } from "./store.ts";
+import { ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
 import { ActorTable, JournalTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
 
@@ -49,7 +49,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
         : `select page_count * page_size as "bytes" from pragma_page_count(), pragma_page_size()`,
     output: (page: boolean) => `select ${journal.list()} from ${journal.path}
       where ${journal.at("actorId")} = $1 and ${journal.at("seq")} > $2 and ${journal.at("output")} is not null
-      ${page ? `and ${journal.at("page")} = $3` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
+      ${page ? `and (${journal.at("page")} = $3 or ${journal.at("output")} like '${ELSEWHERE}%')` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
   };
   const byName = new Map(apps.map((app) => [app.name, app]));
   const groupLoads = new Map(apps.map((app) => [app, groupLoad(sql, app)]));

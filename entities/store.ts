@@ -30,6 +30,9 @@ export interface JournalEntry {
   batch: string;
 }
 
+/** How the output of an entry begins that holds deliveries to other pages than the entry's own. */
+export const ELSEWHERE = '{"w":1';
+
 /** What commits whole or not at all. */
 export interface StoredUnit {
   readonly entry: JournalEntry;
@@ -134,7 +137,8 @@ export interface Reads {
   earlierPlayers(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
   /** Newest seq of each actor asked for. */
   newestSeqs(actorIds: readonly number[]): Promise<Map<number, number>>;
-  /** Entries with seq > after (oldest first, at most limit) of an actor that have output; with page: only of that page. */
+  /** Entries with seq > after (oldest first, at most limit) of an actor that have output; with page: only those
+   * whose deliveries may have gone to that page: of the page itself, or {@link ELSEWHERE}. */
   journal(actorId: number, after: number, limit: number, page?: string): Promise<JournalEntry[]>;
   /** The entry of one client number, in whichever group it is. */
   message(participantId: number, clientId: string, n: number): Promise<JournalEntry | undefined>;

@@ -238,10 +238,10 @@ export class Actor implements CommitOwner {
     return index === undefined || !this.itinerary.owns(index) ? undefined : this.itinerary.identity(index);
   }
 
-  /** Whether a player of the group is on this page now. */
-  isOnPage(idInGroup: number, page: string): boolean {
+  /** As {@link pageOf}, by idInGroup. */
+  pageOfPlayer(idInGroup: number): string | undefined {
     const row = this.memory.players[idInGroup - 1];
-    return row !== undefined && this.pageOf(row.values.participantId as number) === page;
+    return row === undefined ? undefined : this.pageOf(row.values.participantId as number);
   }
 
   /** Reads a participant in who is not in memory. Undefined if there is nothing to read. */

@@ -9,7 +9,8 @@ import { Unit } from "../entities/unit.ts";
 import { runInAsync } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
-import { type Outgoing, outputToJson, type RecordedOutput, route } from "./deliveries.ts";
+import type { Addressed } from "./addresses.ts";
+import { addressFrom, type RecordedOutput, type Sender, send } from "./deliveries.ts";
 import type { Connection, Gate } from "./gate.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 
@@ -167,15 +168,14 @@ export class AsyncCall {
   }
 
   /** To all whom it names: who is on the page then shows in its turn. */
-  #route(returned: unknown): Outgoing[] {
-    return route(returned, this.#actor.memory.players.length, () => true, this.#options.page);
+  #route(returned: unknown): Addressed[] {
+    return addressFrom(this.#actor, returned, this.#sender);
   }
 
-  #present(outgoing: readonly Outgoing[]): Outgoing[] {
-    const { page } = this.#options;
-    return outgoing
-      .map(({ to, text }) => ({ to: to.filter((id) => this.#actor.isOnPage(id, page)), text }))
-      .filter(({ to }) => to.length > 0);
+  get #sender(): Sender {
+    const { page, participantId } = this.#options;
+    const player = this.#actor.memory.playerOf(participantId)?.values.idInGroup as number | undefined;
+    return { where: `${page} live`, player, page, reach: "sender" };
   }
 
   #finish(returned: unknown): Promise<void> {
@@ -187,18 +187,18 @@ export class AsyncCall {
   }
 
   /** Sends what was written and is to be delivered through the mailbox; resolves when it has committed. */
-  #unit(kind: EntryKind, outgoing: readonly Outgoing[], error: unknown = null): Promise<void> {
+  #unit(kind: EntryKind, addressed: readonly Addressed[], error: unknown = null): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      const { participantId, page, c, n } = this.#options;
+      const { participantId, c, n } = this.#options;
       const actor = this.#actor;
       const view = this.#view;
       const output: RecordedOutput | undefined = error === null ? undefined : { e: this.#refusal(error) };
       let refusal: Error | undefined;
       const turn: Turn = {
-        bytes: outgoing.reduce((sum, { text }) => sum + text.length, 0),
+        bytes: addressed.reduce((sum, { text }) => sum + text.length, 0),
         run: (): Outcome => {
           const unit = new Unit(actor.memory);
-          const present = this.#present(outgoing);
+          const mail = send(actor, addressed, this.#sender);
           try {
             if (refusal !== undefined) throw refusal;
             view.apply(unit);
@@ -212,14 +212,14 @@ export class AsyncCall {
               kind,
               at: actor.world.now(),
               participantId,
-              page,
+              ...mail.entry,
               // The end of call n is kept under -n, so that a message sent again finds its answer.
               ...(kind === "done" ? { clientId: c, n: -n } : {}),
-              output: output === undefined ? outputToJson(present) : JSON.stringify(output),
+              ...(output === undefined ? {} : { output: JSON.stringify(output) }),
             },
             release: (seq) => {
               view.applied(unit);
-              actor.gate.deliver(seq, page, present);
+              mail.deliver(seq);
               resolve();
             },
           };

@@ -1,11 +1,29 @@
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
+import { PageDeliveries } from "./addresses.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
-/** What `live` sends: `{ [idInGroup]: data }`, with `0` for everyone in the group who is not named. */
+/**
+ * What a function of the app sends: `{ [idInGroup]: data }`, with `others` for everyone who is not named
+ * but the sender, and `0` for whoever is still left.
+ */
 export interface Deliveries {
   [idInGroup: number]: unknown;
+  others?: unknown;
   /** Keeps texts and arrays out, which have numbered entries too. */
   [Symbol.iterator]?: never;
+}
+
+/** Several of these are several messages, in this order: `liveRecv` is called once for each. */
+export type Messages = Deliveries | PageDeliveries | readonly (Deliveries | PageDeliveries | undefined)[];
+
+/**
+ * Deliveries for those who are on another page of the app (in the same round), e.g. from a live method of
+ * the page Play: `return [{ 0: move }, toPage("Watch", { 0: move })]`. What is not for another page goes
+ * from a live method to those who are on the sender's page, from anything else (timers, beforeNextPage ...)
+ * to everybody on whichever page they are.
+ */
+export function toPage(page: string, deliveries: Deliveries | readonly (Deliveries | undefined)[]): PageDeliveries {
+  return new PageDeliveries(page, deliveries);
 }
 
 /** What is the same for a whole session. */
@@ -134,12 +152,12 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
 type Silence = undefined | void;
 
-/** What a live method may return: deliveries, or nothing for silence; at once, as a promise, or piece by piece. */
+/** What a live method may return: messages, or nothing for silence; at once, as a promise, or piece by piece. */
 export type LiveResult =
-  | Deliveries
+  | Messages
   | Silence
-  | Promise<Deliveries | Silence>
-  | AsyncGenerator<Deliveries | undefined, Deliveries | Silence, unknown>;
+  | Promise<Messages | Silence>
+  | AsyncGenerator<Messages | undefined, Messages | Silence, unknown>;
 
 /** Answers one `liveSend(data)` of a player. */
 export type Live<Pl, D> = (player: Pl, data: D) => LiveResult;
@@ -168,6 +186,6 @@ export interface PageOptions<Pl, D> {
   jsVars?: (player: Pl) => Record<string, unknown>;
   /** A text keeps the player on the page and is shown there. */
   errorMessage?: (player: Pl) => string | undefined;
-  /** Runs when the player leaves the page. */
-  beforeNextPage?: (player: Pl) => void;
+  /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
+  beforeNextPage?: (player: Pl) => Messages | Silence;
 }

@@ -1,111 +1,125 @@
-import { AuthorError, messageOf } from "../client-sdk/errors.ts";
-import { toJson } from "../client-sdk/json.ts";
+import { ELSEWHERE } from "../entities/store.ts";
+import type { Actor, EntryDraft } from "./actor.ts";
+import { type Addressed, address } from "./addresses.ts";
+import type { Answered } from "./gate.ts";
 
-/** One payload and who gets it. */
+/** One payload, who gets it, and on which page. */
 export interface Outgoing {
   /** idInGroup of each recipient, ascending. */
   readonly to: readonly number[];
+  /** `app/round/Page`: where they are. */
+  readonly page: string;
   /** JSON text of the payload. */
   readonly text: string;
 }
 
 /**
- * What a live method returned, as payloads with their recipients.
+ * What a hook's return value becomes. Any turn that runs a hook uses it so:
  *
- * `{ 2: a, 0: b }`: player 2 gets a, everybody else on the page b; an id whose value is `undefined`
- * gets nothing; nothing returned is silence.
- *
- * @param onPage which players are on the page now: others get nothing
- * @param where names app and page in errors
- * @throws AuthorError `bad_deliveries`, `unknown_recipient`, `not_json`
+ * ```ts
+ * const mail = post(actor, returned, { where: `${app}/timer close` });
+ * return { unit, entry: { kind, at, ...mail.entry }, release: (seq) => mail.deliver(seq) };
+ * ```
  */
-export function route(
-  returned: unknown,
-  groupSize: number,
-  onPage: (idInGroup: number) => boolean,
-  where: string,
-): Outgoing[] {
-  if (returned === undefined) return [];
-  if (!isPlainObject(returned)) {
-    // A promise is refused here; its own outcome is of no use, and must not end the process as an unhandled rejection.
-    if (returned instanceof Promise) returned.catch(() => {});
-    throw new AuthorError(
-      "bad_deliveries",
-      `${where}: the live method returned ${describe(returned)}. It returns nothing, or an object of messages by idInGroup such as \`{ [player.idInGroup]: "thanks" }\` or \`{ 0: "to everybody" }\`.`,
-    );
-  }
-  let everybody: string | undefined;
-  const taken = new Set<number>();
+export interface Mail {
+  readonly outgoing: readonly Outgoing[];
+  /** `output` of the unit's journal entry, and its `page` where the sender named none. */
+  readonly entry: Pick<EntryDraft, "output" | "page">;
+  /** Lets it out through the gate, when the unit has committed; with the sender's answer, if there is one. */
+  deliver(seq: number, reply?: Answered): void;
+}
+
+/** Whose hook it was. */
+export interface Sender {
+  /** Names the hook in errors, e.g. `auction/Bidding live`. */
+  readonly where: string;
+  /** idInGroup of the player for whom it ran: whom `others` leaves out. Undefined: nobody, as in a timer. */
+  readonly player?: number | undefined;
+  /** `app/round/Page` from which it is sent, for the journal. */
+  readonly page?: string | undefined;
+  /**
+   * "sender": what is not addressed by toPage goes to those who are on the sender's `page`, as from a live
+   * method. "recipient" (the default): to everybody on whichever page they are.
+   */
+  readonly reach?: "sender" | "recipient";
+}
+
+/**
+ * Routes what a hook returned to the members who are there to get it. Call it at the end of the unit, when
+ * everybody is where the unit leaves them.
+ *
+ * @throws AuthorError as {@link address}
+ */
+export function post(actor: Actor, returned: unknown, sender: Sender): Mail {
+  return send(actor, addressFrom(actor, returned, sender), sender);
+}
+
+/** The first half of {@link post}: reads what a hook returned. */
+export function addressFrom(actor: Actor, returned: unknown, { where, player }: Sender): Addressed[] {
+  const { app, players } = actor.memory;
+  return address(returned, { app, groupSize: players.length, sender: player, where });
+}
+
+/** The second half of {@link post}: finds those who are there now. */
+export function send(actor: Actor, addressed: readonly Addressed[], sender: Sender): Mail {
+  const outgoing = present(actor, addressed, sender);
+  const first = outgoing[0]?.page;
+  const page = sender.page ?? (outgoing.every((one) => one.page === first) ? first : undefined);
+  return {
+    outgoing,
+    entry: { page, output: outputToJson(outgoing, page) },
+    deliver(seq, reply) {
+      if (outgoing.length > 0 || reply !== undefined) actor.gate.deliver(seq, outgoing, reply);
+    },
+  };
+}
+
+function present(actor: Actor, addressed: readonly Addressed[], { page, reach }: Sender): Outgoing[] {
   const outgoing: Outgoing[] = [];
-  for (const key of Object.keys(returned)) {
-    const id = Number(key);
-    if (!Number.isInteger(id) || id < 0 || id > groupSize || String(id) !== key) {
-      throw new AuthorError(
-        "unknown_recipient",
-        `${where}: the live method sends to "${key}", but the group has players 1 to ${groupSize} (0 means all of them).`,
-      );
+  for (const { to, text, page: named } of addressed) {
+    const only = named !== undefined ? actor.itinerary.identityOf(named) : reach === "sender" ? page : undefined;
+    const byPage = new Map<string, number[]>();
+    for (const id of to) {
+      const at = actor.pageOfPlayer(id);
+      if (at === undefined || (only !== undefined && at !== only)) continue;
+      const there = byPage.get(at);
+      if (there === undefined) byPage.set(at, [id]);
+      else there.push(id);
     }
-    const payload = returned[key];
-    const text =
-      payload === undefined
-        ? undefined
-        : payloadToJson(payload, `${where}: the message to ${id === 0 ? "the group" : `player ${id}`}`);
-    if (id === 0) {
-      everybody = text;
-    } else {
-      taken.add(id);
-      if (text !== undefined && onPage(id)) outgoing.push({ to: [id], text });
-    }
-  }
-  if (everybody !== undefined) {
-    const to: number[] = [];
-    for (let id = 1; id <= groupSize; id++) if (!taken.has(id) && onPage(id)) to.push(id);
-    if (to.length > 0) outgoing.push({ to, text: everybody });
+    for (const [at, there] of byPage) outgoing.push({ to: there, page: at, text });
   }
   return outgoing;
 }
 
-/** What cannot be sent is the author's mistake, not the sender's. */
-function payloadToJson(payload: unknown, what: string): string {
-  try {
-    return toJson(payload, what);
-  } catch (error) {
-    throw error instanceof AuthorError ? error : new AuthorError("not_json", messageOf(error), { cause: error });
-  }
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  // From another realm too: a plain object's prototype has no prototype.
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "object") {
-    const name = (value as object).constructor?.name;
-    if (name === "Promise") return "a promise (declare the method `async`)";
-    return `an object of class ${name ?? "unknown"}`;
-  }
-  return `${typeof value === "string" ? `the text ${JSON.stringify(value)}` : `the ${typeof value} ${String(value)}`}`;
-}
-
 /** What the journal keeps of a unit's output, and catch-up reads again. */
 export interface RecordedOutput {
-  d?: { to: number[]; m: unknown }[];
+  /** Stands first: some deliveries went to other pages than the entry's own; see {@link ELSEWHERE}. */
+  w?: 1;
+  /** `p`: page of the recipients, where it is not the entry's. */
+  d?: { to: number[]; p?: string; m: unknown }[];
   /** Set: the message was refused with this. */
   e?: { code: string; message: string };
 }
 
-/** JSON text of {@link RecordedOutput}, made of payload texts that exist already. */
-export function outputToJson(outgoing: readonly Outgoing[]): string | null {
+/** JSON text of {@link RecordedOutput}, made of payload texts that exist already. @param page the entry's */
+export function outputToJson(outgoing: readonly Outgoing[], page: string | undefined): string | null {
   if (outgoing.length === 0) return null;
-  let text = '{"d":[';
+  let text = outgoing.every((one) => one.page === page) ? "{" : `${ELSEWHERE},`;
+  text += '"d":[';
   for (let i = 0; i < outgoing.length; i++) {
-    const { to, text: payload } = outgoing[i] as Outgoing;
-    text += `${i > 0 ? "," : ""}{"to":[${to.join(",")}],"m":${payload}}`;
+    const one = outgoing[i] as Outgoing;
+    const at = one.page === page ? "" : `,"p":${JSON.stringify(one.page)}`;
+    text += `${i > 0 ? "," : ""}{"to":[${one.to.join(",")}]${at},"m":${one.text}}`;
   }
   return `${text}]}`;
+}
+
+/** The deliveries of a journal entry, as they were. */
+export function outputOf(entry: { readonly output: string | null; readonly page: string | null }): Outgoing[] {
+  if (entry.output === null) return [];
+  const { d = [] } = JSON.parse(entry.output) as RecordedOutput;
+  return d.flatMap(({ to, p, m }) => {
+    const page = p ?? entry.page;
+    return page === null ? [] : [{ to, page, text: JSON.stringify(m) }];
+  });
 }

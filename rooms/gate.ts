@@ -7,7 +7,13 @@ import {
   type ServerFrame,
 } from "../client-sdk/protocol.ts";
 import type { JournalEntry } from "../entities/store.ts";
-import type { Outgoing, RecordedOutput } from "./deliveries.ts";
+import { type Outgoing, outputOf } from "./deliveries.ts";
+
+/** The answer to a message, and whose it was. */
+export interface Answered {
+  readonly to: Connection;
+  readonly answer: Answer;
+}
 
 /** One open socket of a player, as the gate needs it. */
 export interface Connection {
@@ -25,7 +31,7 @@ export interface Connection {
 export interface GateOptions {
   /** JSON text of a frame as bytes for the wire. */
   readonly encode: (json: string) => Uint8Array;
-  /** Entries of the journal of one page after a seq, oldest first. */
+  /** Entries of the journal after a seq whose deliveries may have gone to a page, oldest first. */
   readonly readJournal: (after: number, limit: number, page: string) => Promise<JournalEntry[]>;
   readonly sleep: (ms: number) => Promise<void>;
   readonly limits?: Partial<GateLimits> | undefined;
@@ -58,7 +64,6 @@ export const GATE_LIMITS: GateLimits = {
 
 interface Sent {
   readonly seq: number;
-  readonly page: string;
   readonly outgoing: readonly Outgoing[];
   readonly bytes: number;
 }
@@ -155,36 +160,35 @@ export class Gate {
     this.#frame(member, { k: "welcome", s: this.#committed });
   }
 
-  /** After the commit of `seq`: out with its deliveries, and with the answer to the sender. */
-  deliver(seq: number, page: string, outgoing: readonly Outgoing[], reply?: { to: Connection; answer: Answer }): void {
+  /** After the commit of `seq`: out with its deliveries, to each page what is for that page, and with the answer to the sender. */
+  deliver(seq: number, outgoing: readonly Outgoing[], reply?: Answered): void {
     this.#committed = seq;
     let answered = reply === undefined;
     if (outgoing.length > 0) {
-      const sent: Sent = { seq, page, outgoing, bytes: sizeOf(outgoing) };
+      const sent: Sent = { seq, outgoing, bytes: sizeOf(outgoing) };
       this.#remember(sent);
-      // One encoding for all who are told the same previous seq: nearly always, everybody.
+      // One encoding for all who are told the same and the same previous seq: nearly always, everybody.
       const encoded = new Map<string, Uint8Array>();
-      for (const { to, text } of outgoing) {
-        for (const id of to) {
-          for (const member of this.#byPlayer.get(id) ?? []) {
-            if (member.connection.page !== page) continue;
-            if (member.backlog !== null) this.#keep(member, sent);
-            // The journal may have had it already when this member was caught up.
-            if (!member.ready || member.last >= seq) continue;
-            if (member.connection === reply?.to) {
-              answered = true;
-              this.#write(member, this.#options.encode(recvJson(seq, member.last, text, reply.answer)));
-            } else {
-              const key = `${member.last}:${text}`;
-              let frame = encoded.get(key);
-              if (frame === undefined) {
-                frame = this.#options.encode(recvJson(seq, member.last, text));
-                encoded.set(key, frame);
-              }
-              this.#write(member, frame);
+      for (const id of recipients(outgoing)) {
+        for (const member of this.#byPlayer.get(id) ?? []) {
+          const texts = textsFor(member, outgoing);
+          if (texts === null) continue;
+          if (member.backlog !== null) this.#keep(member, sent);
+          // The journal may have had it already when this member was caught up.
+          if (!member.ready || member.last >= seq) continue;
+          if (member.connection === reply?.to) {
+            answered = true;
+            this.#write(member, this.#options.encode(recvJson(seq, member.last, texts, reply.answer)));
+          } else {
+            const key = `${member.last}:${texts}`;
+            let frame = encoded.get(key);
+            if (frame === undefined) {
+              frame = this.#options.encode(recvJson(seq, member.last, texts));
+              encoded.set(key, frame);
             }
-            member.last = seq;
+            this.#write(member, frame);
           }
+          member.last = seq;
         }
       }
     }
@@ -245,11 +249,12 @@ export class Gate {
       const read = await this.#options.readJournal(from, chunk, connection.page);
       more = read.length === chunk;
       from = read.at(-1)?.seq ?? from;
-      entries += read.length;
       for (const entry of read) {
-        const sent = sentOf(entry);
-        if (sent === null) continue;
+        const outgoing = outputOf(entry).filter(({ page }) => page === connection.page);
+        if (outgoing.length === 0) continue;
+        const sent: Sent = { seq: entry.seq, outgoing, bytes: sizeOf(outgoing) };
         missed.push(sent);
+        entries += 1;
         bytes += sent.bytes;
       }
       if (history) {
@@ -284,13 +289,11 @@ export class Gate {
     if (member.backlogBytes > this.#limits.buffered) this.drop(member.connection);
   }
 
-  #sendTo(member: Member, { seq, page, outgoing }: Sent): void {
-    if (page !== member.connection.page) return;
-    for (const { to, text } of outgoing) {
-      if (!to.includes(member.idInGroup)) continue;
-      this.#write(member, this.#options.encode(recvJson(seq, member.last, text)));
-      member.last = seq;
-    }
+  #sendTo(member: Member, { seq, outgoing }: Sent): void {
+    const texts = textsFor(member, outgoing);
+    if (texts === null) return;
+    this.#write(member, this.#options.encode(recvJson(seq, member.last, texts)));
+    member.last = seq;
   }
 
   #remember(sent: Sent): void {
@@ -319,18 +322,26 @@ export class Gate {
   }
 }
 
-/** JSON text of a {@link Delivery}, from a payload text that exists already. */
-function recvJson(seq: number, previous: number, text: string, answer?: Answer): string {
-  const riding = answer === undefined ? "" : `,"a":${JSON.stringify(answer satisfies Delivery["a"])}`;
-  return `{"k":"recv","s":${seq},"p":${previous},"m":[${text}]${riding}}`;
+/** Whom any of these is for, each once, in the order in which they are named. */
+function recipients(outgoing: readonly Outgoing[]): Iterable<number> {
+  const [first] = outgoing;
+  if (outgoing.length === 1 && first !== undefined) return first.to;
+  return new Set(outgoing.flatMap(({ to }) => to));
 }
 
-function sentOf(entry: JournalEntry): Sent | null {
-  if (entry.output === null || entry.page === null) return null;
-  const output = JSON.parse(entry.output) as RecordedOutput;
-  if (output.d === undefined) return null;
-  const outgoing = output.d.map(({ to, m }) => ({ to, text: JSON.stringify(m) }));
-  return { seq: entry.seq, page: entry.page, outgoing, bytes: sizeOf(outgoing) };
+/** JSON texts of what a unit has for a member on their page, in order, with commas between them; null: nothing. */
+function textsFor({ idInGroup, connection }: Member, outgoing: readonly Outgoing[]): string | null {
+  let texts: string | null = null;
+  for (const { to, page, text } of outgoing) {
+    if (page === connection.page && to.includes(idInGroup)) texts = texts === null ? text : `${texts},${text}`;
+  }
+  return texts;
+}
+
+/** JSON text of a {@link Delivery}, from payload texts that exist already. */
+function recvJson(seq: number, previous: number, texts: string, answer?: Answer): string {
+  const riding = answer === undefined ? "" : `,"a":${JSON.stringify(answer satisfies Delivery["a"])}`;
+  return `{"k":"recv","s":${seq},"p":${previous},"m":[${texts}]${riding}}`;
 }
 
 function sizeOf(outgoing: readonly Outgoing[]): number {

@@ -41,6 +41,12 @@ export class Itinerary {
     return page === undefined ? undefined : pageIdentity(page);
   }
 
+  /** `app/round/Page` of one of the group's own pages. */
+  identityOf(name: string): string {
+    const own = this.#pages[this.#first - 1];
+    return own === undefined ? name : pageIdentity({ ...own, page: name });
+  }
+
   /** The group's page at an index. @throws WalrasError `page_gone` if the app has lost it since the session began */
   page(index: number): PageSpec {
     const pinned = this.#pages[index - 1];

@@ -6,7 +6,7 @@ import { Dice } from "../entities/random.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import { AsyncCall, isAsyncMethod } from "./async-call.ts";
-import { outputToJson, type RecordedOutput, route } from "./deliveries.ts";
+import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { isStandardSchema, parseMessage } from "./standard-schema.ts";
@@ -150,7 +150,8 @@ export class MessageTurn implements Turn {
     try {
       const method = live as (player: unknown, data: unknown) => unknown;
       const returned = world.watchdog.watch(`${p} live`, () => runIn(view, () => method(view.player(player), data)));
-      const outgoing = route(returned, memory.players.length, (id) => actor.isOnPage(id, p), p);
+      const sender = player.values.idInGroup as number;
+      const mail = post(actor, returned, { where: `${p} live`, player: sender, page: p, reach: "sender" });
       view.finish();
       const undo = actor.clients.use(this.#participantId, c, n);
       const { unit } = view;
@@ -161,16 +162,14 @@ export class MessageTurn implements Turn {
           kind: "message",
           at,
           participantId: this.#participantId,
-          page: p,
           clientId: c,
           n,
           input: text,
-          output: outputToJson(outgoing),
           seed: dice.seed,
+          ...mail.entry,
         },
         release: (seq) => {
-          const reply = this.#from === null ? undefined : { to: this.#from, answer: { c, n } };
-          actor.gate.deliver(seq, p, outgoing, reply);
+          mail.deliver(seq, this.#from === null ? undefined : { to: this.#from, answer: { c, n } });
         },
       };
     } catch (error) {

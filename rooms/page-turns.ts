@@ -9,6 +9,7 @@ import type { EntryKind } from "../entities/store.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { Command, Reply } from "./calls.ts";
+import { type Mail, post } from "./deliveries.ts";
 import { stackOf } from "./refusals.ts";
 
 /**
@@ -94,6 +95,8 @@ class Visit {
   readonly #dice: Dice;
   readonly #view: DirectView;
   readonly #kind: Command["kind"];
+  /** What beforeNextPage returned, and the page that it belongs to. */
+  #returned: { deliveries: unknown; page: PageSpec } | undefined;
 
   constructor(actor: Actor, participant: Row, kind: Command["kind"]) {
     this.#actor = actor;
@@ -129,6 +132,9 @@ class Visit {
   }
 
   outcome(command: Command, settle: () => void): Outcome {
+    const page =
+      this.#index > 0 && "pageIndex" in command ? this.#actor.itinerary.identity(command.pageIndex) : undefined;
+    const mail = this.#mail(page);
     this.#view.finish();
     const { unit } = this.#view;
     if (unit.changes().length === 0) return { unit, release: settle };
@@ -139,12 +145,28 @@ class Visit {
         kind,
         at: this.#at,
         participantId: command.participantId,
-        page: this.#index > 0 && "pageIndex" in command ? this.#actor.itinerary.identity(command.pageIndex) : undefined,
+        page,
         input: JSON.stringify(command.kind === "submit" ? { ...command, outbox: undefined } : command),
         seed: this.#dice.seed,
+        ...mail?.entry,
       },
-      release: settle,
+      release: (seq) => {
+        mail?.deliver(seq);
+        settle();
+      },
     };
+  }
+
+  /** What the page that was left sends, to everybody where they are now. */
+  #mail(from: string | undefined): Mail | undefined {
+    if (this.#returned === undefined) return undefined;
+    const { deliveries, page } = this.#returned;
+    const player = this.#actor.memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number;
+    return post(this.#actor, deliveries, {
+      where: `${this.#actor.app.name}/${page.name} beforeNextPage`,
+      player,
+      page: from,
+    });
   }
 
   drop(): void {
@@ -187,7 +209,7 @@ class Visit {
     const page = this.#actor.itinerary.page(this.#index);
     const error = this.#call(page, "errorMessage", page.errorMessage);
     if (error !== undefined) return this.#render(String(error));
-    this.#call(page, "beforeNextPage", page.beforeNextPage);
+    this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage), page };
     this.#set("pageIndex", this.#index + 1);
     this.#skip();
     return { kind: "goto", pageIndex: this.#index };

@@ -1,7 +1,15 @@
 import type { AppSpec, PinnedPage } from "../../entities/app-spec.ts";
 import { entryKey, fenceOutcome, inFenceOrder } from "../../entities/fence.ts";
 import { mergeChanges } from "../../entities/merge-changes.ts";
-import type { CommitOutcome, EntryOwner, JournalEntry, Reads, StoredUnit, Writer } from "../../entities/store.ts";
+import {
+  type CommitOutcome,
+  ELSEWHERE,
+  type EntryOwner,
+  type JournalEntry,
+  type Reads,
+  type StoredUnit,
+  type Writer,
+} from "../../entities/store.ts";
 import {
   ActorTable,
   JournalTable,
@@ -142,7 +150,10 @@ export class Database {
     journal: async (actorId, after, limit, page) =>
       this.journal(actorId)
         .slice(after)
-        .filter((entry) => entry.output !== null && (page === undefined || entry.page === page))
+        .filter(
+          (entry) =>
+            entry.output !== null && (page === undefined || entry.page === page || entry.output.startsWith(ELSEWHERE)),
+        )
         .slice(0, limit)
         .map((entry) => ({ ...entry })),
     message: async (participantId, clientId, n) => this.message(participantId, clientId, n),
