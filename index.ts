@@ -1,4 +1,6 @@
 /** The one door for apps and walras.config.ts: `import { defineApp, integer } from "walras"`. */
+export type { Bot, BotForm, BotLive, BotScript } from "./bots/bot.ts";
+export { type Bots, type BotsOptions, defineBots } from "./bots/define-bots.ts";
 export {
   boolean,
   currency,

@@ -12,6 +12,12 @@ export interface HeadlessOptions {
   record?: boolean;
   /** Called with each delivery as it comes, before anybody waits for it. */
   onMessage?(data: unknown, seq: number): void;
+  /** The server asks the page to load again; a browser's page does so by itself. */
+  onReload?(): void;
+  /** In place of a `ws` socket, e.g. one that costs less. `headers`: cookies. */
+  openSocket?(url: string, origin: string, headers: Record<string, string>, on: SocketEvents): Socket;
+  /** In place of the global fetch. */
+  fetch?: typeof fetch;
   /** Where the client's own reports go; default: nowhere. */
   report?(message: string, detail?: unknown): void;
   /** Called for each live page as it is loaded: whoever it gives looks on at the wire. */
@@ -133,7 +139,7 @@ export class HeadlessParticipant {
   }
 
   /** Submits the page's form, with the outbox, and goes where the server says. */
-  async submit(form: Record<string, string> = {}): Promise<void> {
+  async submit(form: Record<string, string> | [name: string, value: string][] = {}): Promise<void> {
     const body = new URLSearchParams(form);
     if (this.client) body.set(OUTBOX_FIELD, this.client.outbox.toJson());
     await this.load(this.page.url, { method: "POST", body });
@@ -212,6 +218,7 @@ export class HeadlessParticipant {
       onStatus: () => this.changed(),
       onReload: () => {
         this.reloadRequests += 1;
+        this.options.onReload?.();
         this.changed();
       },
       report: this.options.report ?? (() => {}),
@@ -220,7 +227,9 @@ export class HeadlessParticipant {
   }
 
   private openSocket(seat: Seat, origin: string, on: SocketEvents): Socket {
-    const socket = new WebSocket(socketUrl(seat, origin), {
+    const url = socketUrl(seat, origin);
+    if (this.options.openSocket) return this.options.openSocket(url, origin, this.headers(), on);
+    const socket = new WebSocket(url, {
       origin,
       perMessageDeflate: false,
       headers: this.headers(),
@@ -245,7 +254,7 @@ export class HeadlessParticipant {
     let next: RequestInit = { ...request };
     let at = url;
     for (let hops = 0; hops < 20; hops++) {
-      const response = await fetch(at, {
+      const response = await (this.options.fetch ?? fetch)(at, {
         ...next,
         headers: { ...this.headers(), ...(next.method === "POST" ? { origin: new URL(at).origin } : {}) },
         redirect: "manual",

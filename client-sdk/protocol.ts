@@ -180,5 +180,23 @@ export interface CurrencyFormat {
   points: [string, string];
 }
 
+/** What the pages of a demo session tell bots about themselves, as JSON in `<script type="application/json"
+ * id="walras-bot">`. Pages of real sessions do not have it. */
+export interface PageFacts {
+  /** Identity of the page: `app/round/Page`. */
+  page: string;
+  /** Its place in the session's page sequence, from 1, and how many pages that has. */
+  index: number;
+  pages: number;
+  /** 1, 2, 3 ... in the session. */
+  participant: number;
+  /** null: has no group yet. */
+  idInGroup: number | null;
+  /** Id of the group's actor. null: has no group yet. */
+  group: number | null;
+  /** A wait page: it moves on by itself. */
+  wait?: true;
+}
+
 /** The hidden form field that carries the outbox of a page that is being left: JSON of {@link Send}[]. */
 export const OUTBOX_FIELD = "_walras_outbox";

@@ -33,6 +33,8 @@ export interface SessionFacts {
   readonly id: number;
   readonly code: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Nobody's data: pages say more about themselves. Default: false. */
+  readonly isDemo?: boolean;
 }
 
 /** All rows of one group, as its actor works on them. */

@@ -175,6 +175,7 @@ export class Actor implements CommitOwner {
       id: rows.session.id as number,
       code: rows.session.code as string,
       config: deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>),
+      isDemo: rows.session.isDemo === true,
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.

@@ -1,4 +1,4 @@
-import type { CurrencyFormat, PageLive, Seat, Send } from "../client-sdk/protocol.ts";
+import type { CurrencyFormat, PageFacts, PageLive, Seat, Send } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { Store } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
@@ -51,6 +51,8 @@ export interface PageContext {
   /** A page-level error of a failed submit. */
   readonly error: string | undefined;
   readonly currency: CurrencyFormat;
+  /** In demo sessions: what the page tells bots. */
+  readonly facts?: PageFacts | undefined;
 }
 
 /** Turns a page into HTML, synchronously, within the actor's turn. Implemented by the server floor. */

@@ -1,5 +1,5 @@
 import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
+import { type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
 import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
@@ -273,10 +273,25 @@ class Visit {
           seatSlot,
           error,
           currency: world.currency,
+          facts: this.#facts(),
         }),
       ),
     );
     return { kind: "page", html, nonce, live, seatSlot, status: error === undefined ? 200 : 422 };
+  }
+
+  /** For bots, who play in demo sessions only. */
+  #facts(): PageFacts | undefined {
+    const { memory, itinerary, actorId } = this.#actor;
+    if (memory.session.isDemo !== true) return undefined;
+    return {
+      page: this.#identity,
+      index: this.#index,
+      pages: itinerary.length,
+      participant: this.#participant.values.idInSession as number,
+      idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
+      group: actorId,
+    };
   }
 
   #variables(page: PageSpec, name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {

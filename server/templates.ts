@@ -50,6 +50,7 @@ export class Templates implements Renderer {
       walras_js_vars: context.jsVars === undefined ? "" : scriptJson(context.jsVars),
       walras_error: context.error ?? "",
       walras_currency: context.currency,
+      walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
     return { html, nonce };
   }

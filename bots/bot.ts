@@ -1,0 +1,105 @@
+/** What a bot posts with a page: field → value. `true` and `false` tick and clear a checkbox or choose Yes or No. */
+export type BotForm = Readonly<
+  Record<string, string | number | boolean | null | undefined | readonly (string | number)[]>
+>;
+
+export interface ReceiveOptions {
+  /** How long to wait, in milliseconds. Default: 10,000. */
+  timeoutMs?: number;
+}
+
+export interface SubmitOptions {
+  /** false: also fields that the page's HTML does not have are posted. Default: true. */
+  checkHtml?: boolean;
+}
+
+/** The page's live method, as a bot uses it. */
+export interface BotLive<Message = unknown> {
+  /**
+   * As `liveSend(data)` in the page. Wait pages are waited for first.
+   *
+   * @returns the live method's answer, once what it did is stored
+   * @throws BotError with the server's reason, if the message was refused
+   */
+  send(data: Message): Promise<unknown>;
+  /** Sends `{ type, ...data }` to the page's live method of that type. @returns its answer */
+  call(type: string, data?: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /**
+   * The next message to this player that no earlier `receive` has taken and that matches, oldest first;
+   * it may have come already. Messages that do not match stay for a later `receive`. A new page begins
+   * with none.
+   *
+   * @throws BotError if none comes in time
+   */
+  receive<T = unknown>(matches?: (data: T) => boolean, options?: ReceiveOptions): Promise<T>;
+  /**
+   * All messages that have come and that nobody has taken, oldest first, without waiting. After
+   * `await bot.live.send(...)`, everything is there that the group was sent up to this message, its own
+   * effect included.
+   */
+  receiveAll<T = unknown>(): T[];
+}
+
+/**
+ * One participant, as `apps/<app>/bots.ts` plays it. All that a bot does goes over HTTP and WebSocket as
+ * from a browser.
+ *
+ * `Message` is what the app's live methods take: `async (bot: Bot<number>) => { await bot.live.send(5) }`.
+ */
+export interface Bot<Message = unknown> {
+  readonly live: BotLive<Message>;
+  /** Name of the page on which the participant is now; empty when they have finished. */
+  readonly page: string;
+  /** Name of the app, and the round from 1, of that page. */
+  readonly app: string;
+  readonly round: number;
+  /** 1, 2, 3 ... in the session: P1, P2, P3. */
+  readonly participant: number;
+  /** 1 to the size of the group. @throws BotError on a wait page where the groups are still to be formed */
+  readonly idInGroup: number;
+  /** The participant is past the last page of the session. */
+  readonly finished: boolean;
+  /** Which of the `cases` is played; empty if there are none. */
+  readonly case: string;
+  /** The page as the server sent it (in a browser: as it is now). */
+  readonly html: string;
+  /** What a person reads on it: the HTML without tags, scripts and styles, blanks made one. */
+  readonly text: string;
+  /** The page's `js_vars`; an empty object if it has none. */
+  readonly jsVars: Readonly<Record<string, unknown>>;
+
+  /**
+   * Fills in the page's form and submits it, like a click on Next; what is already filled in goes along.
+   * Wait pages are waited for first. Afterwards `page` is where the server has sent the participant, which
+   * can be a wait page: see {@link waitFor}.
+   *
+   * @throws BotError with what the page says, if the form came back with errors
+   */
+  submit(form?: BotForm, options?: SubmitOptions): Promise<void>;
+  /** Submits a form that must come back with errors. @returns what the page says @throws BotError if it was taken */
+  submitMustFail(form?: BotForm, options?: SubmitOptions): Promise<string>;
+  /**
+   * Waits until the participant is on this page, or one of these, of the app in this round: wait pages
+   * and timers move them on.
+   *
+   * @returns the page's name
+   * @throws BotError if that takes longer than `timeoutMs` (default: 60,000), or they have gone past it
+   */
+  waitFor(page: string | readonly string[], options?: ReceiveOptions): Promise<string>;
+  /** Fails the bot unless the condition holds. @param what says what should be so */
+  expect(condition: boolean, what: string): void;
+  /** Fails the bot unless both are the same, compared as JSON values are. */
+  expect<T>(actual: T, expected: T, what?: string): void;
+  /** 0 ≤ x < 1, the same in every run with the same seed. */
+  random(): number;
+  /** A whole number from `least` to `most`, by {@link random}. */
+  randomInteger(least: number, most: number): number;
+  /**
+   * 0, 1, 2 ...: `for await (const turn of bot.turns(10)) { ... }` plays ten times in a check, and in a
+   * load test as long as the load lasts, at its pace. Let the script be able to go on after any turn.
+   */
+  turns(count: number): AsyncIterable<number>;
+}
+
+/** Plays one participant through one app in one round. */
+export type BotScript<Message = unknown> = (bot: Bot<Message>) => void | Promise<void>;

@@ -1,0 +1,28 @@
+import type { BotForm } from "./bot.ts";
+import type { View } from "./view.ts";
+
+/** What a tab tells its bot. */
+export interface TabEvents {
+  /** Another page is there, or the same one anew. */
+  page(view: View): void;
+  /** A message to the page's liveRecv. `seq`: of the group's unit that sent it. */
+  delivery(data: unknown, seq: number): void;
+}
+
+/** The page in which a bot plays: of a participant without a browser, or of one in a browser. */
+export interface Tab {
+  /** As liveSend in the page. */
+  send(data: unknown): Promise<unknown>;
+  /**
+   * Fills in the page's form and submits it; resolves when the next page has come (see {@link TabEvents.page}).
+   *
+   * @param checkHtml refuse fields that the page's form does not have
+   */
+  submit(form: BotForm, checkHtml: boolean): Promise<void>;
+  /** Loads the page again, where it would not do that by itself. */
+  refresh?(): Promise<void>;
+  close(): void;
+}
+
+/** Opens a participant's link. Events may come before it resolves. */
+export type OpenTab = (events: TabEvents) => Promise<Tab>;
