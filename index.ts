@@ -1,6 +1,7 @@
 /** The one door for apps and walras.config.ts: `import { defineApp, integer } from "walras"`. */
 export type { Bot, BotForm, BotLive, BotScript } from "./bots/bot.ts";
 export { type Bots, type BotsOptions, defineBots } from "./bots/define-bots.ts";
+export { StaleWrite } from "./entities/buffered-view.ts";
 export {
   boolean,
   currency,
@@ -38,5 +39,6 @@ export {
   type PlayerOf,
   type RowOf,
 } from "./rooms/define-app.ts";
+export type { LiveCall } from "./rooms/live-call.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

@@ -95,6 +95,11 @@ export class HeadlessParticipant {
     return Promise.reject(new WalrasError("not_live", `${this.page.url} has no live method.`));
   }
 
+  /** As live.call in the page: {@link send} of `{ type, ...data }`. */
+  call(type: string, data?: object): Promise<unknown> {
+    return this.client ? this.client.call(type, data) : this.send(data);
+  }
+
   /**
    * The next delivery that nobody has taken yet and that matches; it may have come already.
    *

@@ -1,4 +1,5 @@
 /** What tests, bots and load tools import as "walras/client". Browsers get page.ts, bundled by the server. */
+export { callMessage } from "./call.ts";
 export { formatCurrency } from "./currency.ts";
 export { backoff, type Env, makeClientId, systemEnv } from "./env.ts";
 export { AuthorError, codeOf, messageOf, WalrasError } from "./errors.ts";

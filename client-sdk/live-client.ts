@@ -1,3 +1,4 @@
+import { callMessage } from "./call.ts";
 import type { Env } from "./env.ts";
 import { codeOf, WalrasError } from "./errors.ts";
 import { toJson } from "./json.ts";
@@ -137,6 +138,19 @@ export class LiveClient {
     }
   }
 
+  /**
+   * {@link send} of `{ type, ...data }`, for a page with a live method for each type of message.
+   *
+   * @returns a promise of what the method replied. It rejects as that of {@link send}, and with `wrong_call`
+   */
+  call(type: string, data?: object): Promise<unknown> {
+    try {
+      return this.send(callMessage(type, data));
+    } catch (error) {
+      return handled(Promise.reject(error));
+    }
+  }
+
   /** {@link send} for a value that is JSON text already. */
   sendJson(payload: string): Promise<unknown> {
     const { messageLimit } = this.options.live;
@@ -172,7 +186,7 @@ export class LiveClient {
     this.cancelFlush();
     this.link.close();
     this.options.watch?.closed();
-    this.outbox.abandon(new WalrasError("left", "The page was left before the server answered.", { retry: true }));
+    this.outbox.close(left());
   }
 
   /** A server that is halted gives no seats, and says why. */
@@ -219,6 +233,8 @@ export class LiveClient {
         }
         break;
       case "reload":
+        // Their answers go to the page that comes next, which does not know who waits for them here.
+        this.outbox.abandon(left());
         this.options.onReload(frame.why);
         break;
     }
@@ -261,6 +277,11 @@ export class LiveClient {
     this.toldStatus = status;
     this.options.onStatus?.(status);
   }
+}
+
+/** The message is not lost: it was carried out already, or the next page sends it. */
+function left(): WalrasError {
+  return new WalrasError("left", "The page was left before the server answered.", { retry: true });
 }
 
 /** Begins the storage keys of a participant: from the address of a page, `/p/CODE/app/Page/index`. */

@@ -72,6 +72,7 @@ export class Outbox {
   private lastNumber = 0;
   private bytes = 0;
   private heldUntil = 0;
+  private closed: WalrasError | null = null;
   private burst = Number.POSITIVE_INFINITY;
   private refusals = 0;
 
@@ -125,6 +126,7 @@ export class Outbox {
       this.keep(entry);
       this.unsent.push(entry);
       this.store(entry);
+      if (this.closed !== null) reject(this.closed);
     });
   }
 
@@ -193,9 +195,15 @@ export class Outbox {
     this.refusals = 0;
   }
 
-  /** The page ends: tells those who still wait. The messages stay in the storage for the next page. */
+  /** Tells those who still wait that their answers go elsewhere. The messages stay. */
   abandon(error: WalrasError): void {
     for (const entry of this.entries.values()) entry.promise?.reject(error);
+  }
+
+  /** The page ends: as {@link abandon}, also for messages that are still added. The next page finds them in the storage. */
+  close(error: WalrasError): void {
+    this.closed = error;
+    this.abandon(error);
   }
 
   /** For the first message of a page, the last of those that it took over: a refusal of that one must

@@ -2,6 +2,7 @@
  * The script of live pages: bundled by the server, first script of the page's <head>, so that liveSend
  * exists before any script of the author runs. The one module that touches the browser's globals.
  */
+import { callMessage } from "./call.ts";
 import { formatCurrency } from "./currency.ts";
 import { makeClientId, systemEnv } from "./env.ts";
 import { codeOf, messageOf, WalrasError } from "./errors.ts";
@@ -18,6 +19,8 @@ import { openWebSocket, socketUrl } from "./wire.ts";
 export interface LiveGlobal {
   /** The same as liveSend. */
   send(data: unknown): Promise<unknown>;
+  /** liveSend of `{ type, ...data }`: the promise of what the live method of that type replies. */
+  call(type: string, data?: object): Promise<unknown>;
   /** An amount in the session's currency: `10 points`, `€3.50`. */
   cu(amount: number): string;
   readonly state: LiveStatus;
@@ -48,6 +51,8 @@ const inbox = new Inbox({ env: systemEnv, find: findLiveRecv, report });
 const listeners = new Set<(status: LiveStatus) => void>();
 let client: LiveClient | null = null;
 let page: PageLive | null = null;
+/** False once the whole document has been read and holds no data of a live page. */
+let isLive = true;
 /** What was sent before the page's data was there. */
 const early: { payload: string; resolve(answer: Promise<unknown>): void }[] = [];
 /** When the page's form or a reload last set out for another page, by `systemEnv.now`. */
@@ -57,6 +62,7 @@ let cancelReload = () => {};
 window.liveSend = liveSend;
 window.live = {
   send: liveSend,
+  call: (type, data) => noted(call(type, data)),
   cu: (amount) => {
     begin();
     if (!page) throw new WalrasError(Refusal.NOT_LIVE, "live.cu: the page's data has not been loaded yet.");
@@ -88,11 +94,13 @@ document.addEventListener("DOMContentLoaded", () => {
   begin();
   inbox.drain();
   if (client) return;
-  const missing = new WalrasError(Refusal.NOT_LIVE, "This page has no live method; liveSend has nobody to send to.");
-  for (const { resolve } of early.splice(0)) resolve(Promise.reject(missing));
+  isLive = false;
+  for (const { resolve } of early.splice(0)) resolve(notLive());
 });
 
 // No beacon on pagehide: unanswered messages are in the storage, and the next page sends them first.
+// Whoever awaits an answer is told that it will not come here.
+addEventListener("pagehide", () => client?.close());
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   // Out of the back/forward cache: what is shown is old, and the participant may be elsewhere by now.
@@ -106,12 +114,18 @@ document.addEventListener("visibilitychange", () => {
 });
 
 function liveSend(data: unknown): Promise<unknown> {
-  const answer = send(data);
+  return noted(send(data));
+}
+
+function noted(answer: Promise<unknown>): Promise<unknown> {
   // Most pages ignore the promise: a refusal must then show in the console, once, and not as an
   // "unhandled rejection" of a place that the author has never seen.
   answer.catch((error) => {
-    const isMistake = [Refusal.NOT_JSON, Refusal.TOO_LARGE, "outbox_full"].includes(codeOf(error));
-    console[isMistake ? "error" : "warn"](`liveSend was refused (${codeOf(error)}): ${messageOf(error)}`);
+    const code = codeOf(error);
+    // What was under way when the page was left is not lost.
+    if (code === "left") return;
+    const isMistake = [Refusal.NOT_JSON, Refusal.TOO_LARGE, "outbox_full", "wrong_call"].includes(code);
+    console[isMistake ? "error" : "warn"](`liveSend was refused (${code}): ${messageOf(error)}`);
   });
   return answer;
 }
@@ -126,7 +140,17 @@ function send(data: unknown): Promise<unknown> {
   }
   begin();
   if (client) return client.sendJson(payload);
+  if (!isLive) return notLive();
   return new Promise((resolve) => early.push({ payload, resolve }));
+}
+
+async function call(type: string, data?: object): Promise<unknown> {
+  return send(callMessage(type, data));
+}
+
+function notLive(): Promise<never> {
+  const why = "This page has no live method; liveSend has nobody to send to.";
+  return Promise.reject(new WalrasError(Refusal.NOT_LIVE, why));
 }
 
 /** Connects as soon as the page's data can be read: it comes after this script in the document. */

@@ -29,8 +29,8 @@ export interface ModelSpec {
   readonly table: Table;
 }
 
-/** Sync function, async function or async generator: `(player, data) => deliveries`. */
-export type LiveMethod = (player: never, data: never) => unknown;
+/** Sync function, async function or async generator: `(player, data, call) => deliveries`. */
+export type LiveMethod = (player: never, data: never, call: never) => unknown;
 
 /**
  * One page of an app. The functions get model handles (see view.ts); their author-facing types are in

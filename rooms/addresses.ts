@@ -165,7 +165,7 @@ function badDeliveries(returned: unknown, { where }: Addressing, what = describe
 }
 
 /** What cannot be sent is the author's mistake, not the sender's. */
-function payloadToJson(payload: unknown, what: string): string {
+export function payloadToJson(payload: unknown, what: string): string {
   try {
     return toJson(payload, what);
   } catch (error) {

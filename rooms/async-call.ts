@@ -12,6 +12,7 @@ import type { ActorWorld } from "./actor-world.ts";
 import type { Addressed } from "./addresses.ts";
 import { addressFrom, type RecordedOutput, type Sender, send } from "./deliveries.ts";
 import type { Connection, Gate } from "./gate.ts";
+import { CallRecord } from "./live-call.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 
 /** Whether a live method may wait: declared `async`, with or without `*`. */
@@ -51,12 +52,14 @@ export class AsyncCall {
   readonly #actor: Actor;
   readonly #options: CallOptions;
   readonly #view: BufferedView;
+  readonly #call: CallRecord;
   /** Who gets the answer, through the gate of the group that they are in. */
   readonly #askers = new Map<Connection, Gate>();
 
   constructor(actor: Actor, options: CallOptions) {
     this.#actor = actor;
     this.#options = options;
+    this.#call = new CallRecord(`${options.page} live`, true);
     this.#view = new BufferedView(actor.memory, {
       what: `${options.page} live`,
       // Replay takes the recorded changes of async units, so these dice need no recorded seed.
@@ -83,6 +86,7 @@ export class AsyncCall {
     void this.#run().finally(() => {
       this.#forget();
       this.#view.end();
+      this.#call.end();
       this.#count(-1);
       this.#actor.lastActive = this.#actor.world.monotonic();
     });
@@ -130,9 +134,9 @@ export class AsyncCall {
     const { live, data, participantId } = this.#options;
     const row = this.#actor.memory.playerOf(participantId);
     if (row === undefined) throw new Error(`no player of participant ${participantId}`);
-    const method = live as (player: unknown, data: unknown) => unknown;
+    const method = live as (player: unknown, data: unknown, call: unknown) => unknown;
     const player = this.#view.player(row);
-    const started = this.#step(() => method(player, data));
+    const started = this.#step(() => method(player, data, this.#call.handle));
     if (!isAsyncIterator(started)) return started;
     let step = await this.#step(() => started.next());
     while (step.done !== true) {
@@ -192,13 +196,15 @@ export class AsyncCall {
       const { participantId, c, n } = this.#options;
       const actor = this.#actor;
       const view = this.#view;
-      const output: RecordedOutput | undefined = error === null ? undefined : { e: this.#refusal(error) };
+      const end: RecordedOutput =
+        error !== null ? { e: this.#refusal(error) } : kind === "done" ? this.#call.reply() : {};
+      const results = this.#call.results();
       let refusal: Error | undefined;
       const turn: Turn = {
         bytes: addressed.reduce((sum, { text }) => sum + text.length, 0),
         run: (): Outcome => {
           const unit = new Unit(actor.memory);
-          const mail = send(actor, addressed, this.#sender);
+          const mail = send(actor, addressed, { ...this.#sender, rest: { ...end, ...results } });
           try {
             if (refusal !== undefined) throw refusal;
             view.apply(unit);
@@ -215,10 +221,10 @@ export class AsyncCall {
               ...mail.entry,
               // The end of call n is kept under -n, so that a message sent again finds its answer.
               ...(kind === "done" ? { clientId: c, n: -n } : {}),
-              ...(output === undefined ? {} : { output: JSON.stringify(output) }),
             },
             release: (seq) => {
               view.applied(unit);
+              this.#call.journaled(results);
               mail.deliver(seq);
               resolve();
             },
@@ -247,7 +253,8 @@ export class AsyncCall {
     // From here on the journal has the answer.
     this.#forget();
     const { c, n } = this.#options;
-    const answer: Answer = error === null ? { c, n } : { c, n, e: { ...this.#refusal(error), retry: false } };
+    const answer: Answer =
+      error === null ? { c, n, ...this.#call.reply() } : { c, n, e: { ...this.#refusal(error), retry: false } };
     for (const [connection, gate] of this.#askers) gate.answer(connection, answer);
   }
 }

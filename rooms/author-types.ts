@@ -1,5 +1,6 @@
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
+import type { LiveCall } from "./live-call.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
 /**
@@ -160,7 +161,7 @@ export type LiveResult =
   | AsyncGenerator<Messages | undefined, Messages | Silence, unknown>;
 
 /** Answers one `liveSend(data)` of a player. */
-export type Live<Pl, D> = (player: Pl, data: D) => LiveResult;
+export type Live<Pl, D> = (player: Pl, data: D, call: LiveCall) => LiveResult;
 
 /** One live method for each `type` of message: `liveSend({ type: "bid", amount: 3 })` calls `bid`. */
 export type LiveByType<Pl, D> = D extends { type: string }

@@ -2,6 +2,7 @@ import { ELSEWHERE } from "../entities/store.ts";
 import type { Actor, EntryDraft } from "./actor.ts";
 import { type Addressed, address } from "./addresses.ts";
 import type { Answered } from "./gate.ts";
+import type { CallOutput } from "./live-call.ts";
 
 /** One payload, who gets it, and on which page. */
 export interface Outgoing {
@@ -42,6 +43,8 @@ export interface Sender {
    * method. "recipient" (the default): to everybody on whichever page they are.
    */
   readonly reach?: "sender" | "recipient";
+  /** What the journal's output says beside the deliveries. */
+  readonly rest?: Omit<RecordedOutput, "d" | "w"> | undefined;
 }
 
 /**
@@ -67,7 +70,7 @@ export function send(actor: Actor, addressed: readonly Addressed[], sender: Send
   const page = sender.page ?? (outgoing.every((one) => one.page === first) ? first : undefined);
   return {
     outgoing,
-    entry: { page, output: outputToJson(outgoing, page) },
+    entry: { page, output: outputToJson(outgoing, page, sender.rest) },
     deliver(seq, reply) {
       if (outgoing.length > 0 || reply !== undefined) actor.gate.deliver(seq, outgoing, reply);
     },
@@ -92,7 +95,7 @@ function present(actor: Actor, addressed: readonly Addressed[], { page, reach }:
 }
 
 /** What the journal keeps of a unit's output, and catch-up reads again. */
-export interface RecordedOutput {
+export interface RecordedOutput extends CallOutput {
   /** Stands first: some deliveries went to other pages than the entry's own; see {@link ELSEWHERE}. */
   w?: 1;
   /** `p`: page of the recipients, where it is not the entry's. */
@@ -101,9 +104,19 @@ export interface RecordedOutput {
   e?: { code: string; message: string };
 }
 
-/** JSON text of {@link RecordedOutput}, made of payload texts that exist already. @param page the entry's */
-export function outputToJson(outgoing: readonly Outgoing[], page: string | undefined): string | null {
-  if (outgoing.length === 0) return null;
+/**
+ * JSON text of {@link RecordedOutput}, made of payload texts that exist already.
+ *
+ * @param page the entry's
+ * @param rest what the output says beside the deliveries
+ */
+export function outputToJson(
+  outgoing: readonly Outgoing[],
+  page: string | undefined,
+  rest: Omit<RecordedOutput, "d" | "w"> = {},
+): string | null {
+  const others = JSON.stringify(rest);
+  if (outgoing.length === 0) return others === "{}" ? null : others;
   let text = outgoing.every((one) => one.page === page) ? "{" : `${ELSEWHERE},`;
   text += '"d":[';
   for (let i = 0; i < outgoing.length; i++) {
@@ -111,7 +124,7 @@ export function outputToJson(outgoing: readonly Outgoing[], page: string | undef
     const at = one.page === page ? "" : `,"p":${JSON.stringify(one.page)}`;
     text += `${i > 0 ? "," : ""}{"to":[${one.to.join(",")}]${at},"m":${one.text}}`;
   }
-  return `${text}]}`;
+  return others === "{}" ? `${text}]}` : `${text}],${others.slice(1)}`;
 }
 
 /** The deliveries of a journal entry, as they were. */

@@ -8,6 +8,7 @@ import type { Actor, Outcome, Turn } from "./actor.ts";
 import { AsyncCall, isAsyncMethod } from "./async-call.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
+import { type CallOutput, CallRecord } from "./live-call.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { isStandardSchema, parseMessage } from "./standard-schema.ts";
 
@@ -33,6 +34,8 @@ export class MessageTurn implements Turn {
   readonly #from: Connection | null;
   #spoiled: WalrasError | undefined;
   #unstorable = false;
+  /** What a method had got from outside when it threw. */
+  #results: CallOutput = {};
 
   constructor(participantId: number, message: IncomingMessage, from: Connection | null) {
     this.#participantId = participantId;
@@ -147,11 +150,15 @@ export class MessageTurn implements Turn {
     const dice = new Dice(world.newSeed);
     const at = world.now();
     const view = new DirectView(memory, { what: `${p} live`, at, random: dice.random });
+    const call = new CallRecord(`${p} live`, false);
     try {
-      const method = live as (player: unknown, data: unknown) => unknown;
-      const returned = world.watchdog.watch(`${p} live`, () => runIn(view, () => method(view.player(player), data)));
+      const method = live as (player: unknown, data: unknown, call: unknown) => unknown;
+      const returned = world.watchdog.watch(`${p} live`, () =>
+        runIn(view, () => method(view.player(player), data, call.handle)),
+      );
       const sender = player.values.idInGroup as number;
-      const mail = post(actor, returned, { where: `${p} live`, player: sender, page: p, reach: "sender" });
+      const rest = { ...call.reply(), ...call.results() };
+      const mail = post(actor, returned, { where: `${p} live`, player: sender, page: p, reach: "sender", rest });
       view.finish();
       const undo = actor.clients.use(this.#participantId, c, n);
       const { unit } = view;
@@ -169,13 +176,17 @@ export class MessageTurn implements Turn {
           ...mail.entry,
         },
         release: (seq) => {
-          mail.deliver(seq, this.#from === null ? undefined : { to: this.#from, answer: { c, n } });
+          const answer: Answer = "v" in rest ? { c, n, v: rest.v } : { c, n };
+          mail.deliver(seq, this.#from === null ? undefined : { to: this.#from, answer });
         },
       };
     } catch (error) {
       view.end();
       view.unit.undo();
+      this.#results = call.results();
       throw error;
+    } finally {
+      call.end();
     }
   }
 
@@ -210,7 +221,7 @@ export class MessageTurn implements Turn {
       actor.world.log.error("a live method failed", { page: p, error: messageOf(error), stack: stackOf(error) });
     }
     const undo = actor.clients.use(this.#participantId, c, n);
-    const output: RecordedOutput = { e: { code: refusal.code, message: refusal.message } };
+    const output: RecordedOutput = { e: { code: refusal.code, message: refusal.message }, ...this.#results };
     const answer: Answer = { c, n, e: refusal };
     const release = (): void => {
       if (this.#from !== null) actor.gate.answer(this.#from, answer);
@@ -286,5 +297,6 @@ function interrupted(c: string, n: number): Answer {
 
 function recordedAnswer(c: string, n: number, output: string | null): Answer {
   const recorded = output === null ? {} : (JSON.parse(output) as RecordedOutput);
-  return recorded.e === undefined ? { c, n } : { c, n, e: { ...recorded.e, retry: false } };
+  if (recorded.e !== undefined) return { c, n, e: { ...recorded.e, retry: false } };
+  return "v" in recorded ? { c, n, v: recorded.v } : { c, n };
 }

@@ -203,10 +203,64 @@ test("the promise of liveSend may be ignored; a refusal then shows once in the c
   ]);
 });
 
-test("on a page without a live method liveSend says so", async () => {
+test("live.call sends { type, ...data } and resolves to the reply; a refusal rejects with code and reason", async () => {
+  const browser = new FakeBrowser();
+  browser.parseData();
+  browser.group.refuse = ({ d }) =>
+    (d as { price: number }).price > 9 ? { code: "invalid", message: "Too dear.", retry: false } : null;
+  browser.run(
+    "var got = []; const note = (promise) => promise.then((v) => got.push(typeof v), (e) => got.push([e.code, e.message]))",
+  );
+  browser.run(
+    "note(live.call('offer', { price: 4 })); note(live.call('stop')); note(live.call('offer', { price: 10 }))",
+  );
+  browser.run("note(live.call({ price: 4 }));");
+  await browser.load();
+  await browser.clock.run(100);
+  expect(browser.group.effects.map(({ d }) => d)).toEqual([{ type: "offer", price: 4 }, { type: "stop" }]);
+  const wrong = ["wrong_call", expect.stringContaining("its first argument is a value of type object")];
+  expect(browser.value("got")).toEqual([wrong, "string", "string", ["invalid", "Too dear."]]);
+});
+
+test("a page that is left leaves no promise hanging, and says nothing in the console", async () => {
+  const browser = new FakeBrowser();
+  browser.parseData();
+  await browser.load();
+  browser.group.slow = true;
+  browser.run("var got = []; const note = (promise) => promise.catch((e) => got.push(e.code))");
+  browser.run("note(live.call('offer', { price: 4 })); note(liveSend(1)); liveSend(2)");
+  await browser.clock.run(100);
+  expect(browser.value("got")).toEqual([]);
+  browser.fire("pagehide");
+  await browser.clock.run(1);
+  expect(browser.value("got")).toEqual(["left", "left"]);
+  // What is sent now is kept for the next page.
+  browser.run("note(liveSend(3))");
+  await browser.clock.run(1);
+  expect(browser.value("got")).toEqual(["left", "left", "left"]);
+  expect(Object.keys(browser.items)).toHaveLength(4);
+  expect(browser.console).toEqual([]);
+});
+
+test("what was under way when the server asks to load again rejects, since its answer goes elsewhere", async () => {
+  const browser = new FakeBrowser();
+  browser.parseData();
+  await browser.load();
+  browser.group.slow = true;
+  browser.run("var code; live.call('offer').catch((e) => { code = e.code })");
+  await browser.clock.run(100);
+  browser.group.broadcast({ k: "reload", why: "moved_on" });
+  await browser.clock.run(100);
+  expect(browser.value("code")).toBe("left");
+});
+
+test("on a page without a live method liveSend says so, also later", async () => {
   const browser = new FakeBrowser();
   browser.run("var code; liveSend(1).catch(error => { code = error.code })");
   await browser.load();
+  expect(browser.value("code")).toBe("not_live");
+  browser.run("code = null; liveSend(1).catch(error => { code = error.code })");
+  await browser.clock.run(1);
   expect(browser.value("code")).toBe("not_live");
 });
 

@@ -59,7 +59,10 @@ export function record(): void {
       note({ kind: "sent", uid: data.uid, client, n, page: live()?.page ?? "", data: JSON.stringify(data) });
       answer.then(
         () => note({ kind: "answered", uid: data.uid, answer: "done" }),
-        (error: { code?: string }) => note({ kind: "answered", uid: data.uid, answer: error.code ?? String(error) }),
+        (error: { code?: string }) => {
+          // `left`: nobody was there any more to be told.
+          if (error.code !== "left") note({ kind: "answered", uid: data.uid, answer: error.code ?? String(error) });
+        },
       );
     },
     breakLiveRecv() {

@@ -200,7 +200,11 @@ export class Tab {
     };
     answer.then(
       () => answered("done"),
-      (error: unknown) => answered(error instanceof WalrasError ? error.code : String(error)),
+      (error: unknown) => {
+        // `left`: nobody was there any more to be told.
+        const code = error instanceof WalrasError ? error.code : String(error);
+        if (code !== "left") answered(code);
+      },
     );
     return uid;
   }

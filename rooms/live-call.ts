@@ -1,0 +1,173 @@
+import { AuthorError, messageOf } from "../client-sdk/errors.ts";
+import type { Json } from "../client-sdk/json.ts";
+import { payloadToJson } from "./addresses.ts";
+
+/** The third argument of a live method: `live(player, data, call)`. */
+export interface LiveCall<Reply = unknown> {
+  /**
+   * Gives the sender's promise its value, once: `const quote = await live.call("offer", { price: 4 })`. It goes out
+   * when the whole call has been stored, and is the same however often the message is sent. Without it the promise
+   * resolves to `undefined`.
+   *
+   * @throws AuthorError `not_json`, `already_replied`, `call_ended`
+   */
+  reply(value: Reply): void;
+  /**
+   * Of an async method: aborted when the player leaves the page for good, the server stops, or the time limit of the
+   * call has passed. Give it to whatever the method waits for: `fetch(url, { signal: call.signal })`. Its reason is an
+   * error with the code `left`, `interrupted` or `time_limit`.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Does what depends on the world outside, such as a web request, and journals the result with the unit that it
+   * becomes part of, so that the group can be run again without it:
+   * `const quote = await call.outside("quote", (signal) => fetchQuote(signal))`.
+   *
+   * Gives what the journal keeps: the result as plain JSON (or `undefined`). Also in a sync method, for what needs no
+   * waiting.
+   *
+   * @param name says what it is, in the journal
+   * @throws what `run` throws, which is journaled too; AuthorError `not_json`, `call_ended`, `must_be_async`
+   */
+  outside<T>(name: string, run: (signal: AbortSignal) => T): T;
+}
+
+/** What became of one use of {@link LiveCall.outside}: `v` its result, or `e` the message of what it threw. */
+export interface OutsideResult {
+  readonly name: string;
+  readonly v?: Json;
+  readonly e?: string;
+}
+
+/** What the journal keeps of a call beside its deliveries. */
+export interface CallOutput {
+  /** The reply, if the method has given one. */
+  v?: Json;
+  /** What came from outside since the unit before. */
+  o?: OutsideResult[];
+}
+
+/** One run of a live method: what its author has done with the `call` argument. */
+export class CallRecord {
+  /** What the author gets. Its functions work without it: `live(player, data, { reply })`. */
+  readonly handle: LiveCall;
+  readonly #what: string;
+  readonly #mayWait: boolean;
+  #controller: AbortController | undefined;
+  #reply: string | undefined;
+  #results: OutsideResult[] = [];
+  #ended = false;
+
+  /**
+   * @param what names the call in errors, e.g. `auction/1/Bidding live`
+   * @param mayWait it is an async method
+   */
+  constructor(what: string, mayWait: boolean) {
+    this.#what = what;
+    this.#mayWait = mayWait;
+    const signal = (): AbortSignal => this.signal;
+    this.handle = {
+      reply: (value) => this.#setReply(value),
+      outside: (name, run) => this.#outside(name, run),
+      get signal() {
+        return signal();
+      },
+    };
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
+  }
+
+  /** What the author keeps of the call has no effect any more. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** The reply for the sender and the journal, or nothing. */
+  reply(): { v?: Json } {
+    return this.#reply === undefined ? {} : { v: JSON.parse(this.#reply) as Json };
+  }
+
+  /** What came from outside and is not in the journal yet. */
+  results(): { o?: OutsideResult[] } {
+    return this.#results.length === 0 ? {} : { o: [...this.#results] };
+  }
+
+  /** The journal has these of the {@link results}. */
+  journaled({ o }: { o?: OutsideResult[] }): void {
+    if (o !== undefined) this.#results = this.#results.filter((result) => !o.includes(result));
+  }
+
+  #setReply(value: unknown): void {
+    this.#requireOpen("reply(value)");
+    if (this.#reply !== undefined) {
+      throw new AuthorError(
+        "already_replied",
+        `${this.#what}: call.reply(value) was called a second time. A message has one reply; send more by deliveries.`,
+      );
+    }
+    this.#reply = payloadToJson(value, `${this.#what}: the reply`);
+  }
+
+  #outside<T>(name: string, run: (signal: AbortSignal) => T): T {
+    this.#requireOpen("outside(name, run)");
+    if (typeof name !== "string" || name === "" || typeof run !== "function") {
+      throw new AuthorError(
+        "wrong_call",
+        `${this.#what}: call.outside takes a name and a function, e.g. call.outside("quote", () => fetchQuote()).`,
+      );
+    }
+    let result: T;
+    try {
+      result = run(this.signal);
+    } catch (error) {
+      throw this.#failed(name, error);
+    }
+    if (!(result instanceof Promise)) return this.#succeeded(name, result);
+    if (this.#mayWait) return this.#later(name, result) as T;
+    result.catch(() => {});
+    throw new AuthorError(
+      "must_be_async",
+      `${this.#what}: call.outside("${name}", ...) waits for something, but the method is not async. Write async live(player, data, call) { ... await call.outside(...) }.`,
+    );
+  }
+
+  async #later<T>(name: string, result: Promise<T>): Promise<T> {
+    let value: T;
+    try {
+      value = await result;
+    } catch (error) {
+      throw this.#failed(name, error);
+    }
+    this.#requireOpen("outside(name, run)");
+    return this.#succeeded(name, value);
+  }
+
+  #succeeded<T>(name: string, value: T): T {
+    if (value === undefined) {
+      this.#results.push({ name });
+      return value;
+    }
+    const v = JSON.parse(payloadToJson(value, `${this.#what}: the result of outside "${name}"`));
+    this.#results.push({ name, v });
+    // A copy: what the author does to the one must not change the other.
+    return structuredClone(v);
+  }
+
+  #failed(name: string, error: unknown): unknown {
+    this.#results.push({ name, e: messageOf(error) });
+    return error;
+  }
+
+  #requireOpen(what: string): void {
+    if (!this.#ended) return;
+    throw new AuthorError("call_ended", `${this.#what}: call.${what} was used after the call had ended.`);
+  }
+}
