@@ -58,7 +58,8 @@ export class BotPlayer implements Bot<unknown> {
   #dropped = 0;
   #steps = 0;
   #calls = new Set<Call>();
-  #waiting = new Set<() => void>();
+  /** Looks again, by what takes away its timers. */
+  #waiting = new Map<() => void, () => void>();
   #intendedAt: number | undefined;
   #frozen = false;
 
@@ -248,6 +249,7 @@ export class BotPlayer implements Bot<unknown> {
   /** From now on no call of the script returns: whatever it waits for, it goes no further. */
   freeze(): void {
     this.#frozen = true;
+    for (const cancel of this.#waiting.values()) cancel();
     this.#waiting.clear();
   }
 
@@ -257,7 +259,8 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   async #send(data: unknown): Promise<unknown> {
-    await this.#passWaitPages(true);
+    // Where nothing is waited for, the message goes out in the tick of the call.
+    if (this.isWaiting) await this.#passWaitPages(true);
     const tab = this.#liveTab();
     const { hooks } = this.#options;
     const sentAt = performance.now();
@@ -310,9 +313,12 @@ export class BotPlayer implements Bot<unknown> {
   #until(condition: () => boolean, timeoutMs: number | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const { url } = this.#view;
-      const end = (settle: () => void): void => {
+      const cancel = (): void => {
         clearTimeout(timeout);
         clearInterval(refresh);
+      };
+      const end = (settle: () => void): void => {
+        cancel();
         this.#waiting.delete(look);
         settle();
       };
@@ -329,10 +335,9 @@ export class BotPlayer implements Bot<unknown> {
           : setTimeout(() => end(() => reject(new Failure(this.#inVain(timeoutMs, url)))), timeoutMs);
       // Where no connection says that the participant has moved on.
       const refresh = setInterval(() => {
-        if (this.#frozen) clearInterval(refresh);
-        else if (!this.#view.live) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
+        if (!this.#view.live) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
       }, BOT_LIMITS.refreshMs);
-      this.#waiting.add(look);
+      this.#waiting.set(look, cancel);
       look();
     });
   }
@@ -351,6 +356,7 @@ export class BotPlayer implements Bot<unknown> {
 
   /** Runs one call of the script; what goes wrong becomes a BotError that says where. */
   async #call<T>(name: string, args: readonly unknown[], run: () => Promise<T>): Promise<T> {
+    if (this.#frozen) await never();
     if (!OWN_CALLS.includes(name)) this.#steps += 1;
     const call: Call = { step: this.#steps, name, args, since: performance.now() };
     this.#calls.add(call);
@@ -444,7 +450,7 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   #look(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const look of [...this.#waiting.keys()]) look();
   }
 }
 

@@ -13,10 +13,7 @@ const LATER_TRIES = 30;
 const RELOAD_PAUSE_MS = 250;
 
 /** How to open a participant's link without a browser. @param options of the HeadlessParticipant, e.g. another socket */
-export function headlessTab(
-  link: string,
-  options: Pick<HeadlessOptions, "openSocket" | "fetch" | "env"> = {},
-): OpenTab {
+export function headlessTab(link: string, options: Omit<HeadlessOptions, "onMessage" | "onReload"> = {}): OpenTab {
   return async (events) => {
     const tab = new HeadlessTab(events);
     await tab.open(link, options);

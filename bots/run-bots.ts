@@ -134,8 +134,12 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
   return { outcomes, errors, ms: performance.now() - start };
 }
 
-/** One participant through all apps and rounds of the session. */
-async function playSession(player: BotPlayer, bots: ReadonlyMap<string, Bots>): Promise<void> {
+/**
+ * Takes one participant, whose page is open, through all apps and rounds of the session.
+ *
+ * @throws BotError, or what the script throws
+ */
+export async function playSession(player: BotPlayer, bots: ReadonlyMap<string, Bots>): Promise<void> {
   while (!player.finished) {
     const { app, round } = player;
     const definition = bots.get(app);

@@ -31,10 +31,12 @@ export interface ApiOptions {
 }
 
 /** What `POST /api/sessions` takes: the name of a session config, or apps in their order. */
-export type NewSessionRequest = { participants: number; displayName?: string } & (
-  | { config: string }
-  | { apps: readonly string[] }
-);
+export type NewSessionRequest = {
+  participants: number;
+  displayName?: string;
+  /** A demo session, which bots can play; its data are nobody's. Default: false. */
+  isDemo?: boolean;
+} & ({ config: string } | { apps: readonly string[] });
 
 /** What it answers, with status 201. */
 export interface NewSessionAnswer {
@@ -70,7 +72,9 @@ export function api({ game, sessionConfigs, access, figures, log }: ApiOptions):
 
   router.post("/api/sessions", express.json({ limit: 100_000 }), async (request: Request, response: Response) => {
     const { config, participants } = readRequest(request.body, sessionConfigs, game);
-    const session = await game.createSession(config, { participants, isDemo: false });
+    const isDemo: unknown = request.body.isDemo ?? false;
+    if (typeof isDemo !== "boolean") throw bad(`isDemo is ${JSON.stringify(isDemo)}; give it true or false`);
+    const session = await game.createSession(config, { participants, isDemo });
     const rows = await game.store.read.participants(Number(session.id));
     response.status(201).json({
       code: String(session.code),
