@@ -52,6 +52,8 @@ export interface PageSpec {
   readonly errorMessage: ((player: never) => string | undefined) | undefined;
   /** Returns deliveries or nothing. */
   readonly beforeNextPage: ((player: never) => unknown) | undefined;
+  /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
+  readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
 }
 
 /** A checked app definition. */
@@ -62,6 +64,8 @@ export interface AppSpec {
   /** Players in a group; "all": the whole session is one group. */
   readonly playersPerGroup: number | "all";
   readonly rounds: number;
+  /** How long a player may be without a connection before they count as gone, in seconds. */
+  readonly presenceGrace: number;
   readonly constants: Readonly<Record<string, unknown>>;
   readonly group: ModelSpec;
   readonly player: ModelSpec;

@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
     table: {
       key: ["id"],
       generated: true,
-      initial: { payoff: 0 },
+      initial: { payoff: 0, connected: false },
       unique: [["participantId", "roundNumber"]],
       indexes: [["groupId"]],
     },

@@ -143,6 +143,7 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
   id: builtIn("id"),
   idInGroup: builtIn("idInGroup"),
   roundNumber: builtIn("roundNumber"),
+  connected: builtIn("connected"),
   session: SESSION,
   subsession: SUBSESSION,
   group(this: Handle) {

@@ -1,7 +1,17 @@
 import type { RowChange, Value, Values } from "./tables.ts";
 
 /** Why a journal entry was written. `refused` keeps the answer to a refused message stable. */
-export type EntryKind = "loaded" | "message" | "refused" | "start" | "view" | "submit" | "started" | "yield" | "done";
+export type EntryKind =
+  | "loaded"
+  | "message"
+  | "refused"
+  | "start"
+  | "view"
+  | "submit"
+  | "started"
+  | "yield"
+  | "done"
+  | "presence";
 
 /** One line of a group's log; `(actorId, seq)` is the fence, `(participantId, clientId, n)` makes a message count once. */
 export interface JournalEntry {

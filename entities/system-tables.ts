@@ -211,6 +211,8 @@ export const PLAYER_COLUMNS = {
   roundNumber: "integer",
   idInGroup: "integer",
   payoff: "currency",
+  /** What the group was last told: whether a page of theirs is connected. */
+  connected: "boolean",
 } as const satisfies Record<string, ColumnKind>;
 
 /** Columns that every extra model's table has before the author's own. */

@@ -47,6 +47,8 @@ export interface ActorLimits {
   readonly mailbox: number;
   /** Async live calls of one participant that are under way in a group. */
   readonly asyncCalls: number;
+  /** Least time to come back to a group that was loaded anew, in milliseconds. */
+  readonly comeBack: number;
   /** Where they differ from the gate's own. */
   readonly gate?: Partial<GateLimits>;
 }

@@ -10,6 +10,7 @@ import type { ActorWorld } from "./actor-world.ts";
 import { ClientNumbers } from "./client-numbers.ts";
 import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
+import { Presence } from "./presence.ts";
 import { stackOf } from "./refusals.ts";
 
 /** One thing that enters the mailbox. */
@@ -73,6 +74,7 @@ export class Actor implements CommitOwner {
   readonly clients = new ClientNumbers();
   #memory: GroupMemory | undefined;
   #gate: Gate | undefined;
+  #presence: Presence | undefined;
   #itinerary: Itinerary | undefined;
   #mailbox: Turn[] = [];
   #chain: Item[] = [];
@@ -111,6 +113,12 @@ export class Actor implements CommitOwner {
     return this.#gate;
   }
 
+  /** Who is there. */
+  get presence(): Presence {
+    if (this.#presence === undefined) throw new Error("the actor is not loaded");
+    return this.#presence;
+  }
+
   get app(): AppSpec {
     return this.memory.app;
   }
@@ -135,9 +143,10 @@ export class Actor implements CommitOwner {
     return this.#mailbox.length === 0 && this.#chain.length === 0 && !this.#preparing;
   }
 
-  /** Nothing waits, nothing is under way, nobody is connected. */
+  /** Nothing waits, nothing is under way, nobody is connected or missed. */
   get idle(): boolean {
-    return this.settled && this.asyncCalls.size === 0 && (this.#gate?.size ?? 0) === 0;
+    const isWaiting = this.#presence?.isWaiting ?? false;
+    return this.settled && this.asyncCalls.size === 0 && (this.#gate?.size ?? 0) === 0 && !isWaiting;
   }
 
   onDead(callback: () => void): void {
@@ -183,6 +192,7 @@ export class Actor implements CommitOwner {
     // Ended before it began, at the stop of a server: it must not take the group over.
     if (this.#dead) throw moved();
     this.#seq = rows.seq;
+    this.#presence = new Presence(this);
     this.#gate = new Gate(
       {
         encode: this.world.encodeFrame,
@@ -194,6 +204,7 @@ export class Actor implements CommitOwner {
     );
     // The newest incarnation wins at once: from here on an older one cannot commit (decision 4).
     this.#execute(LOADED);
+    this.#presence.begin();
     this.#pump();
   }
 
@@ -277,6 +288,7 @@ export class Actor implements CommitOwner {
     for (const item of this.#chain.splice(0)) item.turn.fail(error);
     for (const turn of this.#mailbox.splice(0)) turn.fail(error);
     this.#gate?.dropAll();
+    this.#presence?.end();
     for (const callback of this.#onDead) callback();
   }
 

@@ -1,7 +1,8 @@
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import { toJson } from "../client-sdk/json.ts";
-import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
 import { nearestName } from "../entities/suggest.ts";
+import { connects } from "./connects.ts";
 
 /** One payload as a hook addressed it, before it is known who is on which page. */
 export interface Addressed {
@@ -142,17 +143,12 @@ function requirePage(name: unknown, { app, where }: Addressing): void {
       `${where}: toPage(${JSON.stringify(name) ?? String(name)}, ...): app ${app.name} has no such page.${nearest === undefined ? "" : ` Did you mean "${nearest}"?`} Its pages are ${names.join(", ")}.`,
     );
   }
-  if (!receives(page)) {
+  if (!connects(app, page)) {
     throw new AuthorError(
       "not_live",
       `${where}: toPage("${page.name}", ...): ${page.name} has no live method, so it is not connected and gets no messages. Give it one, if only an empty one: live() {}.`,
     );
   }
-}
-
-/** Whether a page of this kind has a connection over which deliveries come. */
-function receives(page: PageSpec): boolean {
-  return page.live !== undefined;
 }
 
 function badDeliveries(returned: unknown, { where }: Addressing, what = describe(returned)): AuthorError {

@@ -61,6 +61,9 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
   /** 1 to the size of the group. */
   readonly idInGroup: number;
   readonly roundNumber: number;
+  /** Whether a page of theirs is connected to this group. Page loads and breaks shorter than the app's
+   * `presenceGrace` do not count; false before they have come and after they have gone on. */
+  readonly connected: boolean;
   /** What the player earned in this round; 0 at first. */
   payoff: number;
   readonly group: Group<G, P>;
@@ -189,4 +192,9 @@ export interface PageOptions<Pl, D> {
   errorMessage?: (player: Pl) => string | undefined;
   /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
   beforeNextPage?: (player: Pl) => Messages | Silence;
+  /**
+   * Runs when `player.connected` changes of a player who is on this page: at once when they come, and when
+   * they have been away for the app's `presenceGrace` seconds. What it returns goes to each recipient's page.
+   */
+  presence?: (player: Pl, connected: boolean) => Messages | Silence;
 }

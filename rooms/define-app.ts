@@ -26,6 +26,8 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
   playersPerGroup?: number | "all";
   /** How often the pages are played. Default: 1. */
   rounds?: number;
+  /** Seconds without a connection after which a player counts as gone (`player.connected`). Default: 5. */
+  presenceGrace?: number;
   /** Numbers and texts that stay the same; `C` in templates. */
   constants?: C;
   /** Fields of a group. */
@@ -66,6 +68,7 @@ const APP_OPTIONS = [
   "doc",
   "playersPerGroup",
   "rounds",
+  "presenceGrace",
   "constants",
   "group",
   "player",
@@ -105,6 +108,7 @@ export function defineApp<
     doc,
     playersPerGroup: playersPerGroup ?? 1,
     rounds: rounds ?? 1,
+    presenceGrace: presenceGrace(definition.presenceGrace, name),
     constants: constants ?? {},
     group: makeModel(name, "group", "Group", definition.group ?? {}),
     player: makeModel(name, "player", "Player", definition.player ?? {}),
@@ -163,6 +167,19 @@ function checkGroupSize(size: unknown, name: string): void {
   throw new AuthorError("wrong_group_size", `${name}: playersPerGroup is ${describe(size)}. ${cure}`);
 }
 
+/** Short breaks are no news: pages load, phones change from one network to another. */
+const PRESENCE_GRACE = 5;
+const LONGEST_GRACE = 24 * 60 * 60;
+
+function presenceGrace(seconds: unknown, name: string): number {
+  if (seconds === undefined) return PRESENCE_GRACE;
+  if (typeof seconds === "number" && seconds >= 0 && seconds <= LONGEST_GRACE) return seconds;
+  throw new AuthorError(
+    "wrong_option",
+    `${name}: presenceGrace is ${describe(seconds)}; give it a number of seconds from 0 to ${LONGEST_GRACE}, or leave it out for ${PRESENCE_GRACE}.`,
+  );
+}
+
 function checkText(value: unknown, where: string): void {
   if (value === undefined || typeof value === "string") return;
   throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a string.`);
@@ -193,7 +210,14 @@ function viewOf(model: ModelSpec, values: unknown, method: "create" | "filter") 
   );
 }
 
-const PAGE_FUNCTIONS = ["isDisplayed", "varsForTemplate", "jsVars", "errorMessage", "beforeNextPage"] as const;
+const PAGE_FUNCTIONS = [
+  "isDisplayed",
+  "varsForTemplate",
+  "jsVars",
+  "errorMessage",
+  "beforeNextPage",
+  "presence",
+] as const;
 const PAGE_OPTIONS = ["live", "message", "history", ...PAGE_FUNCTIONS];
 
 function makePage<Pl, D>(
@@ -242,6 +266,7 @@ function makePage<Pl, D>(
     jsVars: options.jsVars,
     errorMessage: options.errorMessage,
     beforeNextPage: options.beforeNextPage,
+    presence: options.presence,
   };
 }
 

@@ -32,6 +32,9 @@ export const GAME_LIMITS = {
   mailbox: 1000,
   /** Async live calls of one participant that are under way in a group: each may wait for minutes. */
   asyncCalls: 32,
+  /** Least time to come back to a group that was loaded anew, in milliseconds: a page that has lost its server
+   * tries again every 5 s at most. */
+  comeBack: 6000,
   /** A group that nobody has used for this long leaves memory, in milliseconds. */
   idle: 5 * 60_000,
   /** How often a shared database is asked whether a group was taken over, in milliseconds. */

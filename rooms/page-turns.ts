@@ -9,6 +9,7 @@ import type { EntryKind } from "../entities/store.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { Command, Reply } from "./calls.ts";
+import { connects } from "./connects.ts";
 import { type Mail, post } from "./deliveries.ts";
 import { stackOf } from "./refusals.ts";
 
@@ -46,6 +47,7 @@ export class PageTurn implements Turn {
     if (obstacle !== undefined) return this.#say(refusal(obstacle));
     const participant = actor.here(this.#command.participantId);
     if (participant === undefined) return this.#say({ kind: "elsewhere" });
+    actor.presence.sign(this.#command.participantId);
     const visit = new Visit(actor, participant, this.#command.kind);
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
@@ -119,7 +121,7 @@ class Visit {
         return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
-        const live = this.#actor.itinerary.page(this.#index).live !== undefined;
+        const live = connects(this.#actor.app, this.#actor.itinerary.page(this.#index));
         return { kind: "at", pageIndex: this.#index, page: this.#identity, live };
       }
       case "view":
@@ -235,19 +237,18 @@ class Visit {
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
     const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
     const player = forTemplate(this.#player()) as Record<string, unknown>;
-    const live: PageLive | null =
-      page.live === undefined
-        ? null
-        : {
-            v: PROTOCOL_VERSION,
-            page: this.#identity,
-            seq: this.#actor.seq,
-            seat: null,
-            seatUrl: `/p/${this.#participant.values.code}/seat`,
-            messageLimit: world.limits.messageBytes,
-            history: page.history,
-            currency: world.currency,
-          };
+    const live: PageLive | null = !connects(app, page)
+      ? null
+      : {
+          v: PROTOCOL_VERSION,
+          page: this.#identity,
+          seq: this.#actor.seq,
+          seat: null,
+          seatUrl: `/p/${this.#participant.values.code}/seat`,
+          messageLimit: world.limits.messageBytes,
+          history: page.history,
+          currency: world.currency,
+        };
     const seatSlot = live === null ? null : `walras-seat-${world.newSecret()}`;
     const { group, session, subsession, participant } = player;
     const { html, nonce } = world.watchdog.watch(`${app.name}/${page.name}.html`, () =>

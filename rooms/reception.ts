@@ -53,6 +53,7 @@ export class Reception {
 
   leave({ connection, actor }: Seated): void {
     actor.gate.detach(connection);
+    actor.presence.leave(connection);
     actor.lastActive = this.#actors.world.monotonic();
   }
 
@@ -81,6 +82,7 @@ export class Reception {
       actor.gate.reload(connection, "moved_on");
     } else {
       const { committer, log } = this.#actors.world;
+      actor.presence.arrive(connection);
       actor.gate
         .hello(connection, s, h === true)
         .then(() => {

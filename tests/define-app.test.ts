@@ -105,7 +105,7 @@ test("tables have the built-in columns first and the author's in snake case afte
   expect(spec.player.table.name).toBe("auction_player");
   expect(columns(spec.player.table)).toEqual([
     ...["id", "session_id", "subsession_id", "group_id", "participant_id", "round_number", "id_in_group", "payoff"],
-    "id_of_hero",
+    ...["connected", "id_of_hero"],
   ]);
   const offer = spec.extras.TradeOffer?.table;
   expect(offer?.name).toBe("auction_trade_offer");
@@ -147,6 +147,8 @@ const MISTAKES: [what: string, call: () => unknown, code: string, ...words: stri
   ["groups of none", app({ playersPerGroup: 0 }), "wrong_group_size", "auction", "0", "from 2"],
   ["groups of many", app({ playersPerGroup: "many" }), "wrong_group_size", '"many"', '"all"'],
   ["no rounds", app({ rounds: 0 }), "wrong_rounds", "auction: rounds", "0", "from 1"],
+  ["no number of seconds", app({ presenceGrace: "5 s" }), "wrong_option", "auction: presenceGrace", '"5 s"', "0 to"],
+  ["less than no seconds", app({ presenceGrace: -1 }), "wrong_option", "auction: presenceGrace", "-1"],
   ["half a round", app({ rounds: 1.5 }), "wrong_rounds", "1.5", "from 1"],
   ["constants in a list", app({ constants: [1] }), "wrong_constants", "auction: constants", "an array", "endowment"],
   ["fields in a list", player([integer()]), "wrong_fields", "auction: Player", "an array", "integer()"],
@@ -381,6 +383,7 @@ const MISTAKES: [what: string, call: () => unknown, code: string, ...words: stri
     "true (a boolean)",
     "function",
   ],
+  ["a presence that is no function", page({ presence: true }), "wrong_option", "page Bidding: presence", "function"],
   [
     "an async hook",
     page({ async beforeNextPage() {} }),
@@ -421,6 +424,7 @@ test("every built-in name is refused as a field", () => {
     player: [
       "id",
       "payoff",
+      "connected",
       "idInGroup",
       "groupId",
       "group",

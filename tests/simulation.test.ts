@@ -11,7 +11,7 @@ const AT_LEAST: Partial<Record<Happening, number>> = {
   acknowledged: 40_000,
   effects: 40_000,
   ghostCommit: 5,
-  evict: 200,
+  evict: 150,
   droppedByBackPressure: 300,
   seatRefused: 15,
 };

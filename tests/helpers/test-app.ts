@@ -49,6 +49,7 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     doc: undefined,
     playersPerGroup: options.playersPerGroup ?? 2,
     rounds: options.rounds ?? 1,
+    presenceGrace: 5,
     constants: {},
     group: model(
       "group",

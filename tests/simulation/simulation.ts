@@ -381,6 +381,7 @@ class Run {
       rate: some(8, 50),
       burst: some(4, 100),
       mailbox: some(3, 1_000),
+      comeBack: 50,
       uncommittedUnits: some(chance.whole(1, 4), 64),
       gate: {
         ...some({ recentEntries: chance.whole(1, 6) }, {}),

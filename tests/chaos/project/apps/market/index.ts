@@ -11,6 +11,7 @@ const app = defineApp({
   doc: "Money goes round. Every message says in the database that it was here, and in which order.",
   playersPerGroup: PLAYERS,
   rounds: ROUNDS,
+  presenceGrace: 0.03,
   group: { transfers: integer({ initial: 0 }) },
   player: { money: integer({ initial: MONEY }) },
   extraModels: { Transfer: { player: link("player"), receiver: integer(), amount: integer(), uid: text() } },

@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import { defineApp, integer, longText, random } from "../index.ts";
+import { TestGame } from "./helpers/game.ts";
+
+const app = defineApp({
+  name: "bargain",
+  playersPerGroup: 2,
+  presenceGrace: 0.3,
+  group: { log: longText({ initial: "" }), drops: integer({ initial: 0 }) },
+  player: { luck: integer({ initial: 0 }) },
+});
+
+app.page("Offer", {
+  live(player, data: string) {
+    if (data === "who") return { [player.idInGroup]: player.group.getPlayers().map((one) => one.connected) };
+    if (data === "set") Reflect.set(player, "connected", false);
+    return { 0: data };
+  },
+  presence(player, connected) {
+    const { group } = player;
+    group.log += `${connected ? "+" : "-"}${player.idInGroup}`;
+    player.luck = Math.floor(random() * 1000);
+    if (!connected) group.drops += 1;
+    if (group.log === "+1-1+1") throw new Error("the author's mistake");
+    return { 0: { player: player.idInGroup, connected: player.connected, given: connected } };
+  },
+});
+// No live method, but in an app with presence every page says who is there.
+app.page("Wait");
+
+let directory: string;
+let game: TestGame;
+let people: HeadlessParticipant[] = [];
+
+const start = async () => {
+  game = await TestGame.start([app], { directory, limits: { comeBack: 500 } });
+};
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "walras-presence-"));
+  await start();
+});
+
+afterEach(async () => {
+  for (const person of people) person.close();
+  people = [];
+  await game.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function open(code: string): Promise<HeadlessParticipant> {
+  const person = await HeadlessParticipant.open(`${game.base}/live/${code}`);
+  people.push(person);
+  await person.until(() => person.status === "open");
+  return person;
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const players = () => game.game.store.read.rows(app.spec.player.table);
+const log = async () => (await game.game.store.read.rows(app.spec.group.table))[0]?.log;
+const news = (player: number, connected: boolean) => ({ player, connected, given: connected });
+const entries = async (actorId: number) =>
+  (await game.game.store.read.journal(actorId, 0, 1000)).filter(({ kind }) => kind === "presence");
+
+test("who comes is reported at once, who goes after the grace time, and the page's others are told", async () => {
+  const [one, two] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  expect(await first.receive()).toEqual(news(1, true));
+  const second = await open(two?.code as string);
+  expect(await first.receive()).toEqual(news(2, true));
+  second.send("who").catch(() => {});
+  expect(await second.receive((data) => Array.isArray(data))).toEqual([true, true]);
+  second.close();
+  expect(await first.receive()).toEqual(news(2, false));
+  first.send("who").catch(() => {});
+  expect(await first.receive((data) => Array.isArray(data))).toEqual([true, false]);
+  expect(await log()).toBe("+1+2-2");
+  expect((await players()).map((row) => row.connected)).toEqual([true, false]);
+});
+
+test("what replay needs is in the journal: who it was, what became of it, and the dice", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  await first.receive();
+  const [entry] = await entries(one?.actorId as number);
+  expect(entry).toMatchObject({
+    kind: "presence",
+    participantId: one?.id,
+    page: "bargain/1/Offer",
+    input: '{"connected":true}',
+    seed: expect.any(Number),
+  });
+  expect(entry?.changes).toContain('"connected":true');
+});
+
+test("neither a reload, nor a short break, nor a second tab that is closed is reported", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  await first.receive();
+  await first.reload();
+  await first.until(() => first.status === "open");
+  first.cut();
+  await first.until(() => first.status !== "open");
+  await first.until(() => first.status === "open");
+  const tab = await first.duplicate();
+  people.push(tab);
+  await tab.until(() => tab.status === "open");
+  tab.close();
+  await sleep(600);
+  expect(await log()).toBe("+1");
+  first.close();
+  await until(async () => (await log()) === "+1-1");
+});
+
+test("a request for the page is a sign of life, however slow the page is then", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const { actorId = 0, id: participantId = 0 } = one ?? {};
+  const first = await open(one?.code as string);
+  await first.receive();
+  first.close();
+  for (let i = 0; i < 4; i++) {
+    await sleep(150);
+    await game.game.call(actorId, { kind: "view", participantId, pageIndex: 1 });
+  }
+  expect(await log()).toBe("+1");
+});
+
+test("a hook that throws changes nothing but who is there", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  await first.receive();
+  first.close();
+  await until(async () => (await log()) === "+1-1");
+  await open(one?.code as string);
+  await until(async () => (await players())[0]?.connected === true);
+  expect(await log()).toBe("+1-1");
+  expect(await entries(one?.actorId as number)).toMatchObject([{}, {}, { output: expect.stringContaining("mistake") }]);
+  expect(game.log.lines.some(({ message }) => message === "a presence hook failed")).toBe(true);
+});
+
+test("after a restart of the server those are reported who do not come back, and only those", async () => {
+  const [one, two] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  const second = await open(two?.code as string);
+  await first.receive((data) => JSON.stringify(data) === JSON.stringify(news(2, true)));
+  first.close();
+  second.close();
+  // Sooner than the grace time is over.
+  await game.stop();
+  await start();
+  expect((await players()).map((row) => row.connected)).toEqual([true, true]);
+  const back = await open(two?.code as string);
+  expect(await back.receive()).toEqual(news(1, false));
+  expect(await log()).toBe("+1+2-1");
+});
+
+test("a page without a live method is connected too, and its own hook is asked", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const { actorId = 0, id: participantId = 0 } = one ?? {};
+  const first = await open(one?.code as string);
+  await first.receive();
+  await game.game.call(actorId, { kind: "submit", participantId, pageIndex: 1, outbox: [], form: {} });
+  await first.until(() => first.reloadRequests > 0);
+  const view = await game.game.call(actorId, { kind: "view", participantId, pageIndex: 2 });
+  expect(view).toMatchObject({ kind: "page", live: { page: "bargain/1/Wait" } });
+  const socket = await game.socket(await game.game.seat(actorId, participantId, 2));
+  await socket.hello();
+  first.close();
+  await sleep(500);
+  expect((await players())[0]?.connected).toBe(true);
+  socket.destroy();
+  await until(async () => (await players())[0]?.connected === false);
+  // Not the hook of the page on which they were before.
+  expect(await log()).toBe("+1");
+});
+
+test("whoever has gone on to another group is not there any more, and nobody is told that they dropped out", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const { actorId = 0, id: participantId = 0 } = one ?? {};
+  const first = await open(one?.code as string);
+  await first.receive();
+  for (const pageIndex of [1, 2]) {
+    await game.game.call(actorId, { kind: "submit", participantId, pageIndex, outbox: [], form: {} });
+  }
+  first.close();
+  await until(async () => (await players())[0]?.connected === false);
+  expect(await log()).toBe("+1");
+});
+
+test("connected is read-only", async () => {
+  const [one] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  await expect(first.send("set")).rejects.toMatchObject({ code: "failed" });
+  expect(game.log.lines.at(-1)?.fields?.error).toContain("connected is set by Walras");
+});
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(20);
+}
