@@ -2,7 +2,16 @@ import { WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PinnedPage } from "./app-spec.ts";
 import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
 import { ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
-import { ActorTable, JournalTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
+import {
+  ActorTable,
+  ClientTable,
+  JournalTable,
+  MARK_SPAN,
+  MessageMarkTable,
+  ParticipantTable,
+  SessionTable,
+  SubsessionTable,
+} from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
 
 /** One select. Its parameters stand in the text as $1, $2, ... in this order, each once. */
@@ -28,6 +37,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   const participant = sql.get(ParticipantTable);
   const actor = sql.get(ActorTable);
   const journal = sql.get(JournalTable);
+  const client = sql.get(ClientTable);
+  const mark = sql.get(MessageMarkTable);
   const text = {
     participantByCode: select(participant, "code"),
     participantById: select(participant, "id"),
@@ -36,9 +47,14 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     sessionById: select(session, "id"),
     sessions: `${select(session)} order by ${session.at("id")} desc limit $1`,
     actor: select(actor, "id"),
-    message: select(journal, "participantId", "clientId", "n"),
-    lastNumber: `select coalesce(max(${journal.at("n")}), 0) as "n" from ${journal.path}
-      where ${journal.at("participantId")} = $1 and ${journal.at("clientId")} = $2`,
+    // The mark at or before the number, then a look through the entries that the mark stands for.
+    message: `select ${journal.list("j")} from ${journal.path} j join (${select(mark, "participantId", "clientId")}
+      and ${mark.at("n")} <= $3 order by ${mark.at("n")} desc limit 1) m
+      on j.${journal.at("actorId")} = m."actorId" and j.${journal.at("seq")} >= m."seq"
+      and j.${journal.at("seq")} < m."seq" + ${MARK_SPAN}
+      where j.${journal.at("participantId")} = m."participantId" and j.${journal.at("clientId")} = m."clientId"
+      and j.${journal.at("n")} = $4`,
+    lastNumber: select(client, "participantId", "clientId"),
     // For each actor a look at the end of its index, however long its journal is.
     newestSeqs: `select v.id as "id", coalesce((select max(${journal.at("seq")}) from ${journal.path}
       where ${journal.at("actorId")} = v.id), 0) as "seq"
@@ -141,12 +157,12 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     },
 
     async message(participantId, clientId, n) {
-      return (await side.all<JournalEntry>({ text: text.message, values: [participantId, clientId, n] }))[0];
+      return (await side.all<JournalEntry>({ text: text.message, values: [participantId, clientId, n, n] }))[0];
     },
 
     async lastNumber(participantId, clientId) {
-      const rows = await side.all<{ n: number }>({ text: text.lastNumber, values: [participantId, clientId] });
-      return rows[0]?.n ?? 0;
+      const [row] = await find(client, text.lastNumber, participantId, clientId);
+      return row === undefined ? 0 : Number(row.n);
     },
 
     async size() {

@@ -187,6 +187,7 @@ export class Actor implements CommitOwner {
       isDemo: rows.session.isDemo === true,
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
+    this.clients.expect(rows.players.length);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.
     for (const participant of rows.participants) await this.#take(participant);
     // Ended before it began, at the stop of a server: it must not take the group over.
@@ -312,6 +313,7 @@ export class Actor implements CommitOwner {
       this.#chainBytes -= item.turn.bytes;
     }
     this.#seq = unit.entry.seq - 1;
+    this.clients.forgetMarks();
     const culprit = (out[0] as Item).turn;
     if (culprit.spoil === undefined) {
       this.world.log.error("a unit was refused by the database", {
@@ -418,7 +420,8 @@ export class Actor implements CommitOwner {
       writer: this.writer,
       batch: "",
     };
-    return { entry, changes };
+    const mark = this.clients.mark(entry);
+    return { entry, changes: mark === undefined ? changes : [...changes, mark] };
   }
 
   /** Lets out the head of the chain, as far as it has committed. */
