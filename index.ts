@@ -39,6 +39,7 @@ export {
   type PlayerOf,
   type RowOf,
 } from "./rooms/define-app.ts";
+export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

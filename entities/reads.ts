@@ -11,6 +11,7 @@ import {
   ParticipantTable,
   SessionTable,
   SubsessionTable,
+  WaitPageTable,
 } from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
 
@@ -112,7 +113,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       const sessionId = Number(found.sessionId);
       const page = (await pagesOf(sessionId))[Math.max(Number(found.pageIndex), 1) - 1];
       const actorId = page === undefined ? null : await groupOf(Number(found.id), page);
-      return { participant: found, sessionId, actorId };
+      return { participant: found, sessionId, actorId, page: page ?? null };
     },
 
     async group(actorId, app) {
@@ -193,6 +194,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
   const participant = sql.get(ParticipantTable);
   const group = sql.get(app.group.table);
   const player = sql.get(app.player.table);
+  const waits = sql.get(WaitPageTable);
   const extras = Object.values(app.extras).map((extra) => sql.get(extra.table));
   const ofGroup = (name: string) => `(select ${group.at(name)} from ${group.path} where ${group.at("id")} = $1)`;
   const texts = [
@@ -204,6 +206,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       where pl.${player.at("groupId")} = $1 order by pl.${player.at("idInGroup")}`,
     `select ${session.list()} from ${session.path} where ${session.at("id")} = ${ofGroup("sessionId")}`,
     `select ${subsession.list()} from ${subsession.path} where ${subsession.at("id")} = ${ofGroup("subsessionId")}`,
+    select(waits, "actorId"),
     ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
   ];
   function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
@@ -220,7 +223,8 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       participants: rows(3, participant),
       session: one(4, session),
       subsession: one(5, subsession),
-      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(6 + i, extra)])),
+      waits: rows(6, waits),
+      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(7 + i, extra)])),
     };
   }
   return { texts, toRows };

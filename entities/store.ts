@@ -11,7 +11,15 @@ export type EntryKind =
   | "started"
   | "yield"
   | "done"
-  | "presence";
+  | "presence"
+  /** A wait page is done: its function has run and those who waited are past it. */
+  | "wait"
+  /** The function of a wait page threw. */
+  | "failed"
+  /** A wait page of all groups of a round: an entry for each of the groups, all in one transaction. */
+  | "barrier"
+  /** Groups were formed out of those who waited in a lobby. */
+  | "formed";
 
 /**
  * One line of a group's log. `(actorId, seq)` is its key and the fence. An entry with a number `n` above zero is that
@@ -118,6 +126,8 @@ export interface Whereabouts {
   /** The actor that owns the participant now: the group of the app and round of the page at
    * `pageIndex` (at index 0, of the first page); null when past the last page. */
   actorId: number | null;
+  /** The page at `pageIndex` (at index 0, the first); null when past the last. */
+  page: import("./app-spec.ts").PinnedPage | null;
 }
 
 /** Everything an actor needs to come to life. */
@@ -129,6 +139,8 @@ export interface GroupRows {
   participants: Values[];
   /** Extra rows by table name, ordered by n. */
   extras: Map<string, Values[]>;
+  /** What became of the group's wait pages. */
+  waits: Values[];
   session: Values;
   subsession: Values;
   /** Newest seq in the journal, 0 if none. Read before the rows. */

@@ -149,6 +149,29 @@ export const TimerTable = makeTable({
   indexes: [["dueAt"]],
 });
 
+/** What became of a group's wait pages: a row when one is done, or when its function failed. Who comes to one that
+ * is done goes past it. */
+export const WaitPageTable = makeTable({
+  name: "wait_page",
+  columns: {
+    actorId: "link",
+    /** `app/round/Page`. */
+    page: "text",
+    sessionId: "link",
+    doneAt: "timestamp",
+    /** Done without everybody: the time was up. */
+    timedOut: "boolean",
+    failedAt: "timestamp",
+    /** What `afterAllPlayersArrive` threw when it last failed. */
+    error: "longText",
+    stack: "longText",
+  },
+  key: ["actorId", "page"],
+  required: ["sessionId"],
+  initial: { timedOut: false },
+  indexes: [["sessionId"]],
+});
+
 /** The ordered log of everything that changed a group. */
 export const JournalTable = makeTable({
   name: "journal",
@@ -217,6 +240,7 @@ export const SYSTEM_TABLES: readonly Table[] = [
   SubsessionTable,
   ActorTable,
   TimerTable,
+  WaitPageTable,
   JournalTable,
   ClientTable,
   MessageMarkTable,

@@ -8,6 +8,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
+import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { isStandardSchema } from "./standard-schema.ts";
 
 type Models = Readonly<Record<string, Fields>>;
@@ -50,6 +51,12 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @throws AuthorError for a mistake in its options
    */
   page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D>): void;
+  /**
+   * Adds a page on which players wait for each other; it needs no template.
+   *
+   * @throws AuthorError for a mistake in its options
+   */
+  waitPage<D = unknown>(name: string, options?: WaitPageOptions<Player<G, P>, Group<G, P>, D>): void;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -125,6 +132,10 @@ export function defineApp<
     spec,
     page(pageName, options = {}) {
       pages.push(makePage(name, pageName, options, pages));
+    },
+    waitPage(pageName, options = {}) {
+      const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
+      pages.push({ ...makePage(name, pageName, page, pages), wait });
     },
   };
 }
@@ -267,6 +278,7 @@ function makePage<Pl, D>(
     errorMessage: options.errorMessage,
     beforeNextPage: options.beforeNextPage,
     presence: options.presence,
+    wait: undefined,
   };
 }
 

@@ -126,6 +126,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
           }),
         )
         .then(({ session }) => session),
+    retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
     health: () => ({
       ok: committer.halted === null,
       halted: committer.halted,

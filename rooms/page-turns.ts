@@ -8,10 +8,11 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
-import type { Command, Reply } from "./calls.ts";
+import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { type Mail, post } from "./deliveries.ts";
 import { stackOf } from "./refusals.ts";
+import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
@@ -80,7 +81,7 @@ export class PageTurn implements Turn {
         actor.gate.reload(connection, "moved_on");
       }
     }
-    if (left) actor.memory.release(participantId);
+    if (left) actor.depart(participantId);
     this.#reply(reply);
   }
 }
@@ -119,6 +120,9 @@ class Visit {
     switch (command.kind) {
       case "start":
         return { kind: "goto", pageIndex: this.#index };
+      case "arrive":
+        this.#skip();
+        return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
         const live = connects(this.#actor.app, this.#actor.itinerary.page(this.#index));
@@ -140,7 +144,7 @@ class Visit {
     this.#view.finish();
     const { unit } = this.#view;
     if (unit.changes().length === 0) return { unit, release: settle };
-    const kind: EntryKind = this.#kind === "whereabouts" ? "view" : this.#kind;
+    const kind: EntryKind = this.#kind === "whereabouts" || this.#kind === "arrive" ? "view" : this.#kind;
     return {
       unit,
       entry: {
@@ -204,11 +208,15 @@ class Visit {
   }
 
   #isDisplayed(page: PageSpec): boolean {
+    const wait = this.#actor.waits.at(this.#index);
+    if (wait !== undefined && this.#actor.waits.isDone(wait)) return false;
     return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
   }
 
   #submit(): Reply {
     const page = this.#actor.itinerary.page(this.#index);
+    // Nobody leaves a wait page by a form.
+    if (page.wait !== undefined) return { kind: "goto", pageIndex: this.#index };
     const error = this.#call(page, "errorMessage", page.errorMessage);
     if (error !== undefined) return this.#render(String(error));
     this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage), page };
@@ -273,6 +281,7 @@ class Visit {
           live,
           seatSlot,
           error,
+          wait: this.#waitPage(page),
           currency: world.currency,
           facts: this.#facts(),
         }),
@@ -292,6 +301,21 @@ class Visit {
       participant: this.#participant.values.idInSession as number,
       idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
       group: actorId,
+    };
+  }
+
+  #waitPage(page: PageSpec): WaitContext | undefined {
+    const { memory, waits } = this.#actor;
+    const wait = waits.at(this.#index);
+    if (wait === undefined) return undefined;
+    const text = (name: "title" | "body", standard: string): string => {
+      const given = wait.wait[name];
+      return String((typeof given === "function" ? this.#call(page, name, given) : given) ?? standard);
+    };
+    return {
+      title: text("title", WAIT_TEXTS.title),
+      body: text("body", WAIT_TEXTS.body(memory.players.length - 1)),
+      line: waits.line(wait),
     };
   }
 

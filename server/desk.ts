@@ -1,6 +1,8 @@
 import express, { type NextFunction, type Request, type Response, type Router } from "express";
 import { rateLimit } from "express-rate-limit";
+import { codeOf } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
+import { WaitPageTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Access } from "./access.ts";
@@ -135,11 +137,27 @@ export function desk({ game, sessionConfigs, templates, pages, access }: DeskOpt
       link: host + startUrl(String(participant.code)),
       ...progressOf(Number(participant.pageIndex), sequence),
     }));
+    const failed = (await game.store.read.rows(WaitPageTable, { sessionId: Number(row.id) }))
+      .filter((wait) => wait.failedAt !== null && wait.doneAt === null)
+      .map(({ actorId, page, error, stack }) => ({ actor_id: actorId, page, error, stack }));
     const columns = Math.min(4, Math.ceil(Math.sqrt(participants.length)));
-    show(response, view, { session: sessionOf(row), participants, columns });
+    show(response, view, { session: sessionOf(row), participants, columns, failed });
   };
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));
+
+  router.post("/RetryWaitPage/:code", guard, own, form, async (request, response) => {
+    const code = String(request.params.code);
+    const row = await game.store.read.session({ code });
+    const { actor, page } = request.body ?? {};
+    const [failed] = await game.store.read.rows(WaitPageTable, { actorId: Number(actor) || 0, page: String(page) });
+    if (row === undefined || failed?.sessionId !== row.id) return pages.notFound(response);
+    // Whether it failed again shows on the page that this leads back to.
+    await game.retryWaitPage(Number(actor), String(page)).catch((error: unknown) => {
+      if (codeOf(error) !== "wait_page_failed") throw error;
+    });
+    response.redirect(303, `/SessionStartLinks/${code}`);
+  });
 
   return router;
 }

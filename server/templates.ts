@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
-import type { AppSpec } from "../entities/app-spec.ts";
-import type { PageContext, Rendered, Renderer } from "../rooms/calls.ts";
-import { type EngineOptions, TemplateEngine } from "./template-engine.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
+import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
 import { scriptJson } from "./template-filters.ts";
 
 export interface TemplatesOptions extends EngineOptions {
@@ -24,22 +24,29 @@ export class Templates implements Renderer {
   constructor(options: TemplatesOptions) {
     this.#options = options;
     this.#engine = new TemplateEngine(options);
-    for (const name of this.#pages()) this.#engine.addPage(name);
+    for (const [app, page] of this.#pages()) this.#engine.addPage(ownTemplate(app, page));
   }
 
-  #pages(): string[] {
-    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page) => templateOf(app, page.name)));
+  #pages(): [AppSpec, PageSpec][] {
+    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page): [AppSpec, PageSpec] => [app, page]));
+  }
+
+  /** A wait page needs no template of its own. */
+  #templateOf(app: AppSpec, page: PageSpec): string {
+    const own = ownTemplate(app, page);
+    return page.wait === undefined || this.#engine.has(own) ? own : WAIT_PAGE;
   }
 
   /** Compiles the template of every page, so that what is missing or wrong shows at start. @throws AuthorError */
   check(): void {
-    for (const name of this.#pages()) this.#engine.check(name);
+    for (const [app, page] of this.#pages()) this.#engine.check(this.#templateOf(app, page));
   }
 
   /** One page for one participant. */
   render(context: PageContext): Rendered {
     const nonce = randomBytes(16).toString("base64url");
-    const html = this.#engine.render(templateOf(context.app, context.page.name), {
+    const html = this.#engine.render(this.#templateOf(context.app, context.page), {
+      ...waitVariables(context.wait),
       ...context.variables,
       next_button: NEXT_BUTTON,
       walras_nonce: nonce,
@@ -49,6 +56,7 @@ export class Templates implements Renderer {
       walras_seat_slot: context.seatSlot ?? "",
       walras_js_vars: context.jsVars === undefined ? "" : scriptJson(context.jsVars),
       walras_error: context.error ?? "",
+      walras_wait: context.wait !== undefined,
       walras_currency: context.currency,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
@@ -61,6 +69,17 @@ export class Templates implements Renderer {
   }
 }
 
-function templateOf(app: AppSpec, page: string): string {
-  return `${app.name}/${page}.html`;
+function ownTemplate(app: AppSpec, page: PageSpec): string {
+  return `${app.name}/${page.name}.html`;
+}
+
+/** What the templates of wait pages have: oTree's names for the texts, and the line that the page's script keeps up to date. */
+function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
+  if (wait === undefined) return {};
+  const line = wait.line.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return {
+    title_text: wait.title,
+    body_text: wait.body,
+    waiting: new nunjucks.runtime.SafeString(`<span id="walras-waiting" role="status">${line}</span>`),
+  };
 }

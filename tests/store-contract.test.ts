@@ -459,6 +459,7 @@ forEachStore((kit) => {
         participant: third,
         sessionId: 1,
         actorId: 2,
+        page: { app: "auction", round: 1, page: "Bidding" },
       });
       expect([await at(1), await at(2), await at(3), await at(4), await at(5)]).toEqual([2, 2, 4, 4, null]);
     });

@@ -120,6 +120,7 @@ export class TestWorld {
     const connection = new TestConnection(actor, participantId, page);
     actor.gate.attach(connection, actor.memory.playerOf(participantId)?.values.idInGroup as number);
     await actor.gate.hello(connection, options.seen ?? 0, options.history ?? false);
+    actor.waits.greet(connection);
     return connection;
   }
 

@@ -18,6 +18,7 @@ import {
   ParticipantTable,
   SessionTable,
   SubsessionTable,
+  WaitPageTable,
 } from "../../entities/system-tables.ts";
 import type { Table, Value, Values } from "../../entities/tables.ts";
 
@@ -135,10 +136,10 @@ export class Database {
       const sessionId = participant.sessionId as number;
       const pages = JSON.parse(this.rows(SessionTable, { id: sessionId })[0]?.pages as string) as PinnedPage[];
       const page = pages[Math.max(participant.pageIndex as number, 1) - 1];
-      if (page === undefined) return { participant, sessionId, actorId: null };
+      if (page === undefined) return { participant, sessionId, actorId: null, page: null };
       const { table } = (this.#apps.get(page.app) as AppSpec).player;
       const where = { participantId: participant.id as number, roundNumber: page.round };
-      return { participant, sessionId, actorId: this.rows(table, where)[0]?.groupId as number };
+      return { participant, sessionId, actorId: this.rows(table, where)[0]?.groupId as number, page };
     },
     group: async (actorId, app) => {
       const group = this.rows(app.group.table, { id: actorId })[0] as Values;
@@ -149,6 +150,7 @@ export class Database {
         group,
         players,
         participants: players.map(({ participantId }) => this.#one(ParticipantTable, participantId as number)),
+        waits: this.rows(WaitPageTable, { actorId }),
         extras: new Map(extras),
         session: this.#one(SessionTable, group.sessionId as number),
         subsession: this.#one(SubsessionTable, group.subsessionId as number),
