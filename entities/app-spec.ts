@@ -70,6 +70,15 @@ export interface WaitSpec {
   readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
 }
 
+/** A table of the author's own making, for exports. */
+export interface CustomExport {
+  readonly name: string;
+  readonly doc: string | undefined;
+  readonly columns: readonly string[];
+  /** The rows of one group, whose handle it gets: an array or generator of arrays, a value for each column. */
+  readonly rows: (group: never) => Iterable<unknown>;
+}
+
 /** A checked app definition. */
 export interface AppSpec {
   readonly name: string;
@@ -86,6 +95,7 @@ export interface AppSpec {
   readonly extras: Readonly<Record<string, ModelSpec>>;
   /** In page order. */
   readonly pages: readonly PageSpec[];
+  readonly exports: readonly CustomExport[];
 }
 
 /** One step of a session's page sequence, pinned when the session is created. */

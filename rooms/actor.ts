@@ -470,7 +470,7 @@ export class Actor implements CommitOwner {
 /** The turn that takes the group over. */
 const LOADED: Turn = {
   bytes: 0,
-  run: (actor) => ({ entry: { kind: "loaded", at: actor.world.now() }, release: () => {} }),
+  run: ({ world }) => ({ entry: { kind: "loaded", at: world.now(), input: world.version }, release: () => {} }),
   fail: () => {},
 };
 

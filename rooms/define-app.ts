@@ -1,6 +1,6 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
-import type { AppSpec, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, CustomExport, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
@@ -8,6 +8,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
+import { type ExportOptions, makeExport } from "./define-export.ts";
 import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { isStandardSchema } from "./standard-schema.ts";
 
@@ -57,6 +58,14 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @throws AuthorError for a mistake in its options
    */
   waitPage<D = unknown>(name: string, options?: WaitPageOptions<Player<G, P>, Group<G, P>, D>): void;
+  /**
+   * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
+   * an array, or yields an array, of as many values as there are columns for each row.
+   *
+   * @param name names the file, `<app>_<name>.csv`
+   * @throws AuthorError for a mistake in its options
+   */
+  customExport(name: string, options: ExportOptions<Group<G, P>>): void;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -109,6 +118,7 @@ export function defineApp<
   checkObject(definition.extraModels, "wrong_fields", `${name}: extraModels`, '{ Bid: { player: link("player") } }');
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
+  const exports: CustomExport[] = [];
   const spec: AppSpec = {
     name,
     title: title ?? name,
@@ -121,6 +131,7 @@ export function defineApp<
     player: makeModel(name, "player", "Player", definition.player ?? {}),
     extras,
     pages,
+    exports,
   };
   const models = Object.fromEntries(Object.values(extras).map((model) => [model.name, extraModel(model)]));
   return {
@@ -136,6 +147,9 @@ export function defineApp<
     waitPage(pageName, options = {}) {
       const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
       pages.push({ ...makePage(name, pageName, page, pages), wait });
+    },
+    customExport(exportName, options) {
+      exports.push(makeExport(name, exportName, options, exports));
     },
   };
 }

@@ -63,6 +63,7 @@ export class TestWorld {
         },
       },
       currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
+      version: null,
       log: this.log,
       development: true,
       watchdog: NO_WATCHDOG,
