@@ -15,6 +15,19 @@ export {
   timestamp,
 } from "./entities/fields.ts";
 export { now, random } from "./entities/view.ts";
+export {
+  checkbox,
+  dropdown,
+  hidden,
+  type LikertOptions,
+  likert,
+  radio,
+  radioHorizontal,
+  type SliderOptions,
+  slider,
+  textarea,
+  type Widget,
+} from "./entities/widgets.ts";
 export type {
   Deliveries,
   ExtraModel,
@@ -39,7 +52,7 @@ export {
   type PlayerOf,
   type RowOf,
 } from "./rooms/define-app.ts";
-export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
+export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

@@ -23,5 +23,12 @@ export default defineConfig({
       appSequence: ["ten_messages"],
       numDemoParticipants: 2,
     },
+    {
+      name: "survey",
+      displayName: "Survey",
+      doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",
+      appSequence: ["survey"],
+      numDemoParticipants: 1,
+    },
   ],
 });

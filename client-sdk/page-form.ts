@@ -25,6 +25,17 @@ export function watchPageForm({ document, now, outbox, onLeave }: PageFormOption
     onLeave();
   });
 
+  watchSubmits(document, now);
+
+  // As oTree does, on keypress: a page's own handlers of Enter, mostly on keydown, still run. Delegated,
+  // so that inputs which scripts create later are covered too.
+  document.addEventListener("keypress", (event) => {
+    if (event.key === "Enter" && submitsOnEnter(event.target)) event.preventDefault();
+  });
+}
+
+/** A double click submits once. */
+export function watchSubmits(document: Document, now: () => number): void {
   let submittedAt = Number.NEGATIVE_INFINITY;
   const window = document.defaultView ?? document;
   // On the window, after the page's own listeners have had their say.
@@ -32,12 +43,6 @@ export function watchPageForm({ document, now, outbox, onLeave }: PageFormOption
     if (!isPageForm(event.target) || event.defaultPrevented) return;
     if (now() - submittedAt < DOUBLE_SUBMIT_MS) event.preventDefault();
     else submittedAt = now();
-  });
-
-  // As oTree does, on keypress: a page's own handlers of Enter, mostly on keydown, still run. Delegated,
-  // so that inputs which scripts create later are covered too.
-  document.addEventListener("keypress", (event) => {
-    if (event.key === "Enter" && submitsOnEnter(event.target)) event.preventDefault();
   });
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnKind, Table, Value } from "./tables.ts";
+import type { Widget } from "./widgets.ts";
 
 /** The kinds of field that an author declares. */
 export type FieldKind = Exclude<ColumnKind, "id">;
@@ -17,6 +18,19 @@ export interface FieldSpec {
   readonly blank: boolean;
   /** For links: which built-in model it names. */
   readonly to: "player" | "group" | undefined;
+  /** What only forms ask for. */
+  readonly form?: FieldForm | undefined;
+}
+
+/** What a field says to forms beyond its limits, choices and label. */
+export interface FieldForm {
+  readonly widget: Widget | undefined;
+  /** Shown under the label. */
+  readonly helpText: string | undefined;
+  /** Longest text that a form takes. */
+  readonly maxLength: number | undefined;
+  /** A text refuses the value and is shown beside it. */
+  readonly errorMessage: ((value: never) => string | undefined) | undefined;
 }
 
 /** A model of an app: its fields and its table. */
@@ -48,35 +62,37 @@ export interface PageSpec {
   readonly isDisplayed: ((player: never) => boolean) | undefined;
   readonly varsForTemplate: ((player: never) => Record<string, unknown>) | undefined;
   readonly jsVars: ((player: never) => Record<string, unknown>) | undefined;
-  /** Page-level check at submit: a text keeps the participant on the page. */
-  readonly errorMessage: ((player: never) => string | undefined) | undefined;
+  /** Page-level check at submit: a text, or texts by field, keep the participant on the page. */
+  readonly errorMessage: ((player: never, values: never) => unknown) | undefined;
+  /** undefined: a page without form fields. */
+  readonly form: FormSpec | undefined;
   /** Returns deliveries or nothing. */
   readonly beforeNextPage: ((player: never) => unknown) | undefined;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
   readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
-  /** Set: a wait page. */
-  readonly wait: WaitSpec | undefined;
 }
 
-/** What makes a page a wait page. The functions' author-facing types are in rooms/define-wait-page.ts. */
-export interface WaitSpec {
-  /** Who waits for whom: the players of a group, all groups of the round, or whoever comes, for a group to be formed. */
-  readonly scope: "group" | "subsession" | "arrival";
-  readonly title: string | ((player: never) => string) | undefined;
-  readonly body: string | ((player: never) => string) | undefined;
-  /** Say on the page who is still to come. */
-  readonly showMissing: boolean;
-  /** Runs once, on the group or, in scope "subsession", on the subsession, when everybody is there. */
-  readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
+/** The form of a page: which fields of which row it sets. */
+export interface FormSpec {
+  readonly model: "player" | "group";
+  /** Names of declared fields, in their order on the page; may differ from player to player. */
+  readonly fields: readonly string[] | ((player: never) => readonly string[]);
+  /** What the page says about its fields beyond their definitions. */
+  readonly rules: Readonly<Record<string, FieldRules>>;
 }
 
-/** A table of the author's own making, for exports. */
-export interface CustomExport {
-  readonly name: string;
-  readonly doc: string | undefined;
-  readonly columns: readonly string[];
-  /** The rows of one group, whose handle it gets: an array or generator of arrays, a value for each column. */
-  readonly rows: (group: never) => Iterable<unknown>;
+/** A value, or a function that gives the value for a player. */
+export type PerPlayer<T> = T | ((player: never) => T);
+
+/** How a page shows and checks one of its fields. What is set here comes before what the field's definition says. */
+export interface FieldRules {
+  readonly min?: PerPlayer<number | undefined>;
+  readonly max?: PerPlayer<number | undefined>;
+  readonly choices?: PerPlayer<readonly unknown[] | undefined>;
+  readonly label?: PerPlayer<string | undefined>;
+  readonly helpText?: PerPlayer<string | undefined>;
+  readonly widget?: Widget;
+  readonly errorMessage?: (player: never, value: never) => string | undefined;
 }
 
 /** A checked app definition. */
@@ -95,7 +111,6 @@ export interface AppSpec {
   readonly extras: Readonly<Record<string, ModelSpec>>;
   /** In page order. */
   readonly pages: readonly PageSpec[];
-  readonly exports: readonly CustomExport[];
 }
 
 /** One step of a session's page sequence, pinned when the session is created. */

@@ -1,8 +1,9 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { FieldKind, FieldSpec } from "./app-spec.ts";
+import type { FieldForm, FieldKind, FieldSpec } from "./app-spec.ts";
 import { checkKeys } from "./suggest.ts";
 import type { Value } from "./tables.ts";
 import { checkValue, describe } from "./values.ts";
+import { checkWidget, likertChoices, type Widget } from "./widgets.ts";
 
 export { checkValue, roundCurrency } from "./values.ts";
 
@@ -54,6 +55,21 @@ export interface FieldOptions<B extends boolean> {
   doc?: string;
   /** May stay empty: reads as `null` then, and takes `null`. */
   blank?: B;
+  /** Smaller text under the label in forms. */
+  helpText?: string;
+  /** How forms show the field; see {@link radio}, {@link slider} and their like. Default: by kind and choices. */
+  widget?: Widget;
+}
+
+/** What forms check of a value typed by a participant, beyond the field's limits. */
+export interface CheckOptions<V> {
+  /** A text refuses the value and is shown beside the field. A page's `fields` may say more for a player. */
+  errorMessage?: (value: V) => string | undefined;
+}
+
+export interface LengthOptions {
+  /** Most characters that a form takes. */
+  maxLength?: number;
 }
 
 export interface InitialOptions<I, B extends boolean> extends FieldOptions<B> {
@@ -73,7 +89,10 @@ export interface RangeOptions<I, B extends boolean> extends InitialOptions<I, B>
   max?: number;
 }
 
-export interface NumberOptions<C, I, B extends boolean> extends ChoiceOptions<C, I, B>, RangeOptions<I, B> {}
+export interface NumberOptions<C, I, B extends boolean>
+  extends ChoiceOptions<C, I, B>,
+    RangeOptions<I, B>,
+    CheckOptions<number> {}
 
 /** A whole number, exact up to ±2^53. */
 export function integer<
@@ -107,7 +126,7 @@ export function boolean<
   const C extends Choice<boolean> = boolean,
   const I extends ChoiceValue<C> | undefined = undefined,
   const B extends boolean = false,
->(options: ChoiceOptions<C, I, B> = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
+>(options: ChoiceOptions<C, I, B> & CheckOptions<boolean> = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
   return new Field("boolean", options);
 }
 
@@ -116,13 +135,15 @@ export function text<
   const C extends Choice<string> = string,
   const I extends ChoiceValue<C> | undefined = undefined,
   const B extends boolean = false,
->(options: ChoiceOptions<C, I, B> = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
+>(
+  options: ChoiceOptions<C, I, B> & CheckOptions<string> & LengthOptions = {},
+): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
   return new Field("text", options);
 }
 
 /** A text of any length. */
 export function longText<const I extends string | undefined = undefined, const B extends boolean = false>(
-  options: InitialOptions<I, B> = {},
+  options: InitialOptions<I, B> & CheckOptions<string> & LengthOptions = {},
 ): Field<OrNull<string, B>, StartOf<I>> {
   return new Field("longText", options);
 }
@@ -157,20 +178,20 @@ export function link<const W extends "player" | "group", const B extends boolean
   return new Field("link", options, to);
 }
 
-const ABOUT = ["label", "doc", "blank"];
-const NUMBER = ["initial", "min", "max", "choices", ...ABOUT];
-const CHOICE = ["initial", "choices", ...ABOUT];
+const ABOUT = ["label", "doc", "blank", "helpText", "widget"];
+const NUMBER = ["initial", "min", "max", "choices", "errorMessage", ...ABOUT];
+const CHOICE = ["initial", "choices", "errorMessage", ...ABOUT];
 /** Which options make sense for which kind. */
 const OPTIONS: Readonly<Record<FieldKind, readonly string[]>> = {
   integer: NUMBER,
   float: NUMBER,
   currency: NUMBER,
   boolean: CHOICE,
-  text: CHOICE,
-  longText: ["initial", ...ABOUT],
+  text: [...CHOICE, "maxLength"],
+  longText: ["initial", "errorMessage", "maxLength", ...ABOUT],
   json: ["initial", ...ABOUT],
   timestamp: ["initial", "min", "max", ...ABOUT],
-  link: ABOUT,
+  link: ["label", "doc", "blank"],
 };
 
 /** Options as they may really come, from an author who does not run the type checker. */
@@ -182,6 +203,10 @@ interface RawOptions {
   label?: unknown;
   doc?: unknown;
   blank?: unknown;
+  helpText?: unknown;
+  widget?: unknown;
+  maxLength?: unknown;
+  errorMessage?: unknown;
 }
 
 /**
@@ -218,20 +243,38 @@ export function fieldSpec(field: unknown, where: string): FieldSpec {
     max: limit(kind, options.max, `${where}: max`),
     choices: undefined,
     initial: undefined,
+    form: fieldForm(kind, options, where),
   };
   if (bare.min !== undefined && bare.max !== undefined && bare.min > bare.max) {
     throw new AuthorError("wrong_option", `${where}: min ${bare.min} is more than max ${bare.max}; swap them.`);
   }
-  const chosen = { ...bare, choices: choicesOf(bare, options.choices, where) };
+  const chosen = { ...bare, choices: choicesOf(bare, options.choices ?? likertChoices(bare.form?.widget), where) };
   const { initial } = options;
   if (initial === undefined) return chosen;
   // No session yet, so no decimals: an initial amount is rounded when its row is made.
   return { ...chosen, initial: checkValue(chosen, initial, `${where}: initial`, Number.POSITIVE_INFINITY) };
 }
 
+function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldForm {
+  const { widget, maxLength, errorMessage } = options;
+  if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && (maxLength as number) >= 1)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: maxLength is ${describe(maxLength)}; give it a whole number from 1, or leave it out.`,
+    );
+  }
+  return {
+    widget: widget === undefined ? undefined : checkWidget(widget, kind, `${where}: widget`),
+    helpText: option(options.helpText, "string", `${where}: helpText`),
+    maxLength: maxLength as number | undefined,
+    errorMessage: option(errorMessage, "function", `${where}: errorMessage`) as FieldForm["errorMessage"],
+  };
+}
+
 interface OptionTypes {
   string: string;
   boolean: boolean;
+  function: (...values: never) => unknown;
 }
 
 function option<K extends keyof OptionTypes>(value: unknown, type: K, where: string): OptionTypes[K] | undefined {
@@ -249,7 +292,8 @@ function limit(kind: FieldKind, value: unknown, where: string): number | undefin
   );
 }
 
-function choicesOf(spec: FieldSpec, choices: unknown, where: string): FieldSpec["choices"] {
+/** The choices of a field, declared or given by a page. @throws AuthorError `wrong_option` and as {@link checkValue} */
+export function choicesOf(spec: FieldSpec, choices: unknown, where: string): FieldSpec["choices"] {
   if (choices === undefined) return undefined;
   if (!Array.isArray(choices) || choices.length === 0) {
     throw new AuthorError(

@@ -14,8 +14,6 @@ export class Unit {
   readonly #old = new Map<Row, Values>();
   readonly #created = new Set<Row>();
   readonly #deleted = new Set<Row>();
-  /** Rows of Walras' own tables that this unit made, and how each leaves memory again. */
-  readonly #added = new Map<Row, () => void>();
 
   /** Version of the memory that this unit made, see {@link stamp}; 0: not stamped. */
   version = 0;
@@ -49,12 +47,6 @@ export class Unit {
     this.#created.add(row);
   }
 
-  /** Adds a row of one of Walras' own tables to a map in memory. */
-  add<K>(row: Row, rows: Map<K, Row>, id: K): void {
-    rows.set(id, row);
-    this.#added.set(row, () => rows.delete(id));
-  }
-
   delete(row: Row): void {
     if (row.deleted) return;
     row.deleted = true;
@@ -67,9 +59,8 @@ export class Unit {
     for (const row of this.#created) {
       if (!row.deleted) changes.push({ op: "insert", table: row.table, values: { ...row.values } });
     }
-    for (const row of this.#added.keys()) changes.push({ op: "insert", table: row.table, values: { ...row.values } });
     for (const [row, old] of this.#old) {
-      if (row.deleted || this.#added.has(row)) continue;
+      if (row.deleted) continue;
       const values: Values = {};
       let any = false;
       for (const name in old) {
@@ -118,7 +109,6 @@ export class Unit {
       this.#memory.extrasOf(row.table).delete(row.values.n as number);
       row.deleted = true;
     }
-    for (const forget of this.#added.values()) forget();
     for (const [row, old] of this.#old) {
       for (const name in old) row.values[name] = old[name] ?? null;
     }

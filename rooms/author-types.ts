@@ -1,5 +1,6 @@
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
+import type { FormOptions } from "./form-options.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
@@ -154,7 +155,7 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
     : T;
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
-export type Silence = undefined | void;
+type Silence = undefined | void;
 
 /** What a live method may return: messages, or nothing for silence; at once, as a promise, or piece by piece. */
 export type LiveResult =
@@ -172,7 +173,7 @@ export type LiveByType<Pl, D> = D extends { type: string }
   : { [type: string]: Live<Pl, never> };
 
 /** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
-export interface PageOptions<Pl, D> {
+export interface PageOptions<Pl, D, F extends Fields = Fields> extends FormOptions<Pl, F> {
   /**
    * Answers messages of the page's script. A sync function is one unit: it happens whole or not at
    * all. In an async function or async generator, each `yield` ends a unit and sends its deliveries.
@@ -188,8 +189,6 @@ export interface PageOptions<Pl, D> {
   varsForTemplate?: (player: Pl) => Record<string, unknown>;
   /** Variables for the page's script, as `js_vars`. */
   jsVars?: (player: Pl) => Record<string, unknown>;
-  /** A text keeps the player on the page and is shown there. */
-  errorMessage?: (player: Pl) => string | undefined;
   /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
   beforeNextPage?: (player: Pl) => Messages | Silence;
   /**

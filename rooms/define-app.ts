@@ -1,6 +1,6 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
-import type { AppSpec, CustomExport, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
@@ -8,8 +8,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
-import { type ExportOptions, makeExport } from "./define-export.ts";
-import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
+import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { isStandardSchema } from "./standard-schema.ts";
 
 type Models = Readonly<Record<string, Fields>>;
@@ -51,21 +50,8 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @param name names the template, `<name>.html`, and the URL
    * @throws AuthorError for a mistake in its options
    */
-  page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D>): void;
-  /**
-   * Adds a page on which players wait for each other; it needs no template.
-   *
-   * @throws AuthorError for a mistake in its options
-   */
-  waitPage<D = unknown>(name: string, options?: WaitPageOptions<Player<G, P>, Group<G, P>, D>): void;
-  /**
-   * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
-   * an array, or yields an array, of as many values as there are columns for each row.
-   *
-   * @param name names the file, `<app>_<name>.csv`
-   * @throws AuthorError for a mistake in its options
-   */
-  customExport(name: string, options: ExportOptions<Group<G, P>>): void;
+  page<D = unknown>(name: string, options: PageOptions<Player<G, P>, D, G> & { formModel: "group" }): void;
+  page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D, P> & { formModel?: "player" }): void;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -118,7 +104,6 @@ export function defineApp<
   checkObject(definition.extraModels, "wrong_fields", `${name}: extraModels`, '{ Bid: { player: link("player") } }');
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
-  const exports: CustomExport[] = [];
   const spec: AppSpec = {
     name,
     title: title ?? name,
@@ -131,7 +116,6 @@ export function defineApp<
     player: makeModel(name, "player", "Player", definition.player ?? {}),
     extras,
     pages,
-    exports,
   };
   const models = Object.fromEntries(Object.values(extras).map((model) => [model.name, extraModel(model)]));
   return {
@@ -141,15 +125,8 @@ export function defineApp<
     // The fields' types exist at compile time only; the view checks values against the very same fields.
     extraModels: models as App<C, G, P, X>["extraModels"],
     spec,
-    page(pageName, options = {}) {
-      pages.push(makePage(name, pageName, options, pages));
-    },
-    waitPage(pageName, options = {}) {
-      const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
-      pages.push({ ...makePage(name, pageName, page, pages), wait });
-    },
-    customExport(exportName, options) {
-      exports.push(makeExport(name, exportName, options, exports));
+    page<D>(pageName: string, options: GivenOptions<Player<G, P>, D> = {}) {
+      pages.push(makePage(spec, pageName, options));
     },
   };
 }
@@ -243,14 +220,14 @@ const PAGE_FUNCTIONS = [
   "beforeNextPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["live", "message", "history", ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = ["live", "message", "history", ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
 
-function makePage<Pl, D>(
-  app: string,
-  name: string,
-  options: PageOptions<Pl, D>,
-  before: readonly PageSpec[],
-): PageSpec {
+/** The options of any page: whose fields its form sets is checked where the form is. */
+type GivenOptions<Pl, D> = Omit<PageOptions<Pl, D>, keyof FormOptions<Pl, Fields>> &
+  Partial<Record<keyof FormOptions<Pl, Fields>, unknown>>;
+
+function makePage<Pl, D>(spec: AppSpec, name: string, options: GivenOptions<Pl, D>): PageSpec {
+  const { name: app, pages: before } = spec;
   if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
     throw new AuthorError(
       "wrong_name",
@@ -289,10 +266,10 @@ function makePage<Pl, D>(
     isDisplayed: options.isDisplayed,
     varsForTemplate: options.varsForTemplate,
     jsVars: options.jsVars,
-    errorMessage: options.errorMessage,
+    errorMessage: options.errorMessage as PageSpec["errorMessage"],
+    form: formSpec(options, spec, where),
     beforeNextPage: options.beforeNextPage,
     presence: options.presence,
-    wait: undefined,
   };
 }
 

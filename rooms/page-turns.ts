@@ -8,11 +8,13 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
-import type { Command, Reply, WaitContext } from "./calls.ts";
+import type { Command, Reply } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { type Mail, post } from "./deliveries.ts";
+import { FORM_TEXTS } from "./form-texts.ts";
+import { type FormScene, type Posted, showForm, takeForm } from "./form-turn.ts";
+import type { CallHook, FormErrors } from "./page-form.ts";
 import { stackOf } from "./refusals.ts";
-import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
@@ -81,7 +83,7 @@ export class PageTurn implements Turn {
         actor.gate.reload(connection, "moved_on");
       }
     }
-    if (left) actor.depart(participantId);
+    if (left) actor.memory.release(participantId);
     this.#reply(reply);
   }
 }
@@ -120,9 +122,6 @@ class Visit {
     switch (command.kind) {
       case "start":
         return { kind: "goto", pageIndex: this.#index };
-      case "arrive":
-        this.#skip();
-        return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
         const live = connects(this.#actor.app, this.#actor.itinerary.page(this.#index));
@@ -131,9 +130,11 @@ class Visit {
       case "view":
         if (command.pageIndex !== this.#index) return { kind: "goto", pageIndex: this.#index };
         if (this.#skip()) return { kind: "goto", pageIndex: this.#index };
-        return this.#render(undefined);
+        return this.#render();
       case "submit":
-        return command.pageIndex === this.#index ? this.#submit() : { kind: "goto", pageIndex: this.#index };
+        return command.pageIndex === this.#index
+          ? this.#submit(command.form)
+          : { kind: "goto", pageIndex: this.#index };
     }
   }
 
@@ -144,7 +145,7 @@ class Visit {
     this.#view.finish();
     const { unit } = this.#view;
     if (unit.changes().length === 0) return { unit, release: settle };
-    const kind: EntryKind = this.#kind === "whereabouts" || this.#kind === "arrive" ? "view" : this.#kind;
+    const kind: EntryKind = this.#kind === "whereabouts" ? "view" : this.#kind;
     return {
       unit,
       entry: {
@@ -208,17 +209,13 @@ class Visit {
   }
 
   #isDisplayed(page: PageSpec): boolean {
-    const wait = this.#actor.waits.at(this.#index);
-    if (wait !== undefined && this.#actor.waits.isDone(wait)) return false;
     return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
   }
 
-  #submit(): Reply {
+  #submit(posted: Posted): Reply {
     const page = this.#actor.itinerary.page(this.#index);
-    // Nobody leaves a wait page by a form.
-    if (page.wait !== undefined) return { kind: "goto", pageIndex: this.#index };
-    const error = this.#call(page, "errorMessage", page.errorMessage);
-    if (error !== undefined) return this.#render(String(error));
+    const errors = takeForm(this.#scene(page), posted);
+    if (errors !== undefined) return this.#render(posted, errors);
     this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage), page };
     this.#set("pageIndex", this.#index + 1);
     this.#skip();
@@ -226,24 +223,47 @@ class Visit {
   }
 
   /** Runs one of the page's hooks on the player. */
-  #call<T>(page: PageSpec, name: string, hook: ((player: never) => T) | undefined): T | undefined {
+  #call<T>(
+    page: PageSpec,
+    name: string,
+    hook: ((player: never, ...more: never[]) => T) | undefined,
+    ...more: unknown[]
+  ): T | undefined {
     if (hook === undefined) return undefined;
     const where = `${this.#actor.app.name}/${page.name} ${name}`;
-    const call = hook as (player: unknown) => T;
-    return this.#actor.world.watchdog.watch(where, () => runIn(this.#view, () => call(this.#player())));
+    const call = hook as (player: unknown, ...more: unknown[]) => T;
+    return this.#actor.world.watchdog.watch(where, () => runIn(this.#view, () => call(this.#player(), ...more)));
   }
 
   #player() {
-    const row = this.#actor.memory.playerOf(this.#participant.values.id as number);
-    if (row === undefined) throw new Error("the participant has no player in this group");
-    return this.#view.player(row);
+    return this.#view.player(this.#playerRow());
   }
 
-  #render(error: string | undefined): Reply {
+  #playerRow(): Row {
+    const row = this.#actor.memory.playerOf(this.#participant.values.id as number);
+    if (row === undefined) throw new Error("the participant has no player in this group");
+    return row;
+  }
+
+  #scene(page: PageSpec): FormScene {
+    const call: CallHook = (name, hook, ...more) => this.#call(page, name, hook, ...more) as ReturnType<typeof hook>;
+    return {
+      app: this.#actor.app,
+      page,
+      view: this.#view,
+      player: this.#playerRow(),
+      language: { texts: FORM_TEXTS, currency: this.#actor.world.currency },
+      call,
+    };
+  }
+
+  /** @param posted of a failed submit, whose inputs are kept */
+  #render(posted?: Posted, errors?: FormErrors): Reply {
     const { app, world } = this.#actor;
     const page = this.#actor.itinerary.page(this.#index);
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
     const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
+    const form = showForm(this.#scene(page), posted, errors);
     const player = forTemplate(this.#player()) as Record<string, unknown>;
     const live: PageLive | null = !connects(app, page)
       ? null
@@ -280,14 +300,13 @@ class Visit {
           jsVars,
           live,
           seatSlot,
-          error,
-          wait: this.#waitPage(page),
+          ...form,
           currency: world.currency,
           facts: this.#facts(),
         }),
       ),
     );
-    return { kind: "page", html, nonce, live, seatSlot, status: error === undefined ? 200 : 422 };
+    return { kind: "page", html, nonce, live, seatSlot, status: errors === undefined ? 200 : 422 };
   }
 
   /** For bots, who play in demo sessions only. */
@@ -301,21 +320,6 @@ class Visit {
       participant: this.#participant.values.idInSession as number,
       idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
       group: actorId,
-    };
-  }
-
-  #waitPage(page: PageSpec): WaitContext | undefined {
-    const { memory, waits } = this.#actor;
-    const wait = waits.at(this.#index);
-    if (wait === undefined) return undefined;
-    const text = (name: "title" | "body", standard: string): string => {
-      const given = wait.wait[name];
-      return String((typeof given === "function" ? this.#call(page, name, given) : given) ?? standard);
-    };
-    return {
-      title: text("title", WAIT_TEXTS.title),
-      body: text("body", WAIT_TEXTS.body(memory.players.length - 1)),
-      line: waits.line(wait),
     };
   }
 

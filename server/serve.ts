@@ -9,7 +9,6 @@ import type { Settings } from "./config.ts";
 import { mountHttp } from "./http.ts";
 import { makeAssets } from "./static.ts";
 import { Templates } from "./templates.ts";
-import { versionOf } from "./version.ts";
 
 /** The folder of the project that this server belongs to. */
 export const PROJECT_ROOT = join(import.meta.dirname, "..");
@@ -24,9 +23,22 @@ export const PROJECT_ROOT = join(import.meta.dirname, "..");
 export async function serve(root: string, settings: Settings, log: Log, faults: Faults = {}): Promise<Game> {
   const { apps, config } = await loadProject(root);
   const development = !settings.production;
-  const assets = await makeAssets({ root, apps, liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts") });
-  const { stylesheet, liveScript } = assets;
-  const templates = new Templates({ root, development, apps, stylesheet, liveScript });
+  const assets = await makeAssets({
+    root,
+    apps,
+    liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts"),
+    formScriptSource: join(PROJECT_ROOT, "client-sdk/form-script.ts"),
+  });
+  const { stylesheet, liveScript, formScript } = assets;
+  const templates = new Templates({
+    root,
+    development,
+    apps,
+    stylesheet,
+    liveScript,
+    formScript,
+    language: config.language,
+  });
   templates.check();
   const store = await openStore({
     databaseUrl: settings.databaseUrl,
@@ -41,7 +53,6 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
       config,
       store,
       log,
-      version: JSON.stringify(await versionOf(root)),
       development,
       renderer: templates,
       host: settings.host,
@@ -52,7 +63,6 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
       express: (app, game) =>
         mountHttp(app, game, {
           root,
-          database: { databaseUrl: settings.databaseUrl, file: settings.sqliteFile },
           sessionConfigs: config.sessionConfigs,
           templates,
           assets,

@@ -18,6 +18,7 @@ interface Asset {
 export interface Assets {
   stylesheet: string;
   liveScript: string;
+  formScript: string;
   /** Gzipped size of the live script in bytes. */
   liveScriptSize: number;
   router: Router;
@@ -26,8 +27,9 @@ export interface Assets {
 export interface AssetsOptions {
   root: string;
   apps: ReadonlyMap<string, AppSpec>;
-  /** The page script's source, bundled at start. */
+  /** Sources of the scripts of live pages and of all pages, bundled at start. */
   liveScriptSource: string;
+  formScriptSource: string;
 }
 
 /**
@@ -35,16 +37,17 @@ export interface AssetsOptions {
  * project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
-  const [script, css, icon] = await Promise.all([
-    bundle(options.liveScriptSource),
+  const [[script = NOTHING, form = NOTHING], css, icon] = await Promise.all([
+    bundle([options.liveScriptSource, options.formScriptSource]),
     readFile(join(import.meta.dirname, "views/walras.css")),
     readFile(join(import.meta.dirname, "views/favicon.svg")),
   ]);
   const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
   const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
+  const formScript = asset("form", "js", "text/javascript; charset=utf-8", form);
   const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
   const router = express.Router();
-  for (const own of [stylesheet, liveScript, favicon]) {
+  for (const own of [stylesheet, liveScript, formScript, favicon]) {
     router.get(own.url, (request, response) => {
       const lasts = own === favicon ? "max-age=86400" : "max-age=31536000, immutable";
       response.set({ "Content-Type": own.type, "Cache-Control": `public, ${lasts}`, Vary: "Accept-Encoding" });
@@ -59,6 +62,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
   return {
     stylesheet: stylesheet.url,
     liveScript: liveScript.url,
+    formScript: formScript.url,
     liveScriptSize: liveScript.gzipped.length,
     router,
   };
@@ -69,9 +73,13 @@ function asset(name: string, ending: string, type: string, content: Buffer): Ass
   return { url: `/static/walras/${name}-${hash}.${ending}`, type, content, gzipped: gzipSync(content, { level: 9 }) };
 }
 
-async function bundle(entry: string): Promise<Buffer> {
+const NOTHING = Buffer.alloc(0);
+
+async function bundle(entries: readonly string[]): Promise<Buffer[]> {
   const result = await build({
-    entryPoints: [entry],
+    entryPoints: [...entries],
+    // Nothing is written; it only names the files.
+    outdir: "bundled",
     bundle: true,
     minify: true,
     format: "iife",
@@ -82,5 +90,5 @@ async function bundle(entry: string): Promise<Buffer> {
   });
   // Its service is a process of its own, which would outlive a killed server and hold on to its streams.
   await stop();
-  return Buffer.from(result.outputFiles[0]?.contents ?? []);
+  return result.outputFiles.map(({ contents }) => Buffer.from(contents));
 }

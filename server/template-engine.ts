@@ -15,9 +15,6 @@ const VIEWS = join(import.meta.dirname, "views");
 /** The base that a page extends by itself; a project may have its own in `_templates/global/Page.html`. */
 const PAGE_BASE = "global/Page.html";
 const PAGE_BASE_NAMES = new Set([PAGE_BASE, "otree/Page.html", "walras/Page.html"]);
-/** The template of wait pages that have none of their own; a project may have it in `_templates/global/WaitPage.html`. */
-export const WAIT_PAGE = "global/WaitPage.html";
-const WAIT_PAGE_NAMES = new Set([WAIT_PAGE, "otree/WaitPage.html", "walras/WaitPage.html"]);
 
 export interface EngineOptions {
   /** The project's folder, with `apps/` and `_templates/` in it. */
@@ -65,11 +62,6 @@ export class TemplateEngine {
     this.#locate(name, () => this.#environment.getTemplate(name, true));
   }
 
-  /** Whether there is a file for this name. */
-  has(name: string): boolean {
-    return this.#find(name) !== undefined;
-  }
-
   /** From here on, the template of this name is a page's. */
   addPage(name: string): void {
     this.#pages.add(name);
@@ -85,7 +77,8 @@ export class TemplateEngine {
       }
       const line = (error as { lineno?: number }).lineno;
       const file = this.#find(name);
-      const message = messageOf(error).replace(/^\s*\(.*?\)( \[Line.*?\])?\n\s*/, "");
+      // One line of places for each block that it passed through.
+      const message = messageOf(error).replace(/^(\s*\(.*?\)( \[Line.*?\])?\n\s*)+(Error: )?/, "");
       throw templateError(
         file === undefined ? name : this.#shortPath(file),
         line === undefined ? 1 : line + 1,
@@ -150,7 +143,6 @@ export class TemplateEngine {
       ? []
       : [join(this.#root, "_templates", name), join(this.#root, "apps", name)];
     if (PAGE_BASE_NAMES.has(name)) return [...own, join(VIEWS, "Page.html")];
-    if (WAIT_PAGE_NAMES.has(name)) return [...own, join(VIEWS, "WaitPage.html")];
     return name.startsWith("walras/") ? [join(VIEWS, name.slice("walras/".length))] : own;
   }
 

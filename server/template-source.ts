@@ -125,6 +125,11 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
     case "static":
       if (!rest.startsWith("(")) return value(`static(${translateExpression(rest)})${FILTERS[place]}`);
       break;
+    case "formfields":
+    case "formfield":
+    case "formfield_errors":
+      if (!rest.startsWith("(")) return value(`${word}(${translateArguments(rest)})`);
+      break;
     case "empty":
       if (rest === "") return block("else");
       break;
@@ -149,6 +154,12 @@ const LOOP_WORDS: Readonly<Record<string, string>> = {
   "forloop.first": "loop.first",
   "forloop.last": "loop.last",
 };
+
+/** `"age" label="Your age"` → `"age", label="Your age"`. */
+function translateArguments(rest: string): string {
+  const argument = new RegExp(`(?:\\w+\\s*=\\s*)?(?:${STRING}|[^\\s,"']+)(?:\\|\\w+)*`, "g");
+  return (rest.match(argument) ?? []).map(translateExpression).join(", ");
+}
 
 const STRING = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/.source;
 const REWRITTEN = new RegExp(`(${STRING})|\\|\\s*(\\w+)\\s*:\\s*(${STRING}|[\\w.]+)|\\b((?:for)?loop\\.\\w+)`, "g");

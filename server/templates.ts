@@ -1,15 +1,20 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
-import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
-import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
-import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
+import type { PageFormData } from "../client-sdk/form-data.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
+import type { PageContext, Rendered, Renderer } from "../rooms/calls.ts";
+import { type EngineOptions, TemplateEngine } from "./template-engine.ts";
 import { scriptJson } from "./template-filters.ts";
+import { errorSummary, formTags } from "./template-forms.ts";
 
 export interface TemplatesOptions extends EngineOptions {
   apps: ReadonlyMap<string, AppSpec>;
   /** URLs of what every page loads. */
   stylesheet: string;
   liveScript: string;
+  formScript: string;
+  /** Of the pages, e.g. "de". Default: "en". */
+  language?: string;
 }
 
 const NEXT_BUTTON = new nunjucks.runtime.SafeString(
@@ -24,39 +29,36 @@ export class Templates implements Renderer {
   constructor(options: TemplatesOptions) {
     this.#options = options;
     this.#engine = new TemplateEngine(options);
-    for (const [app, page] of this.#pages()) this.#engine.addPage(ownTemplate(app, page));
+    for (const name of this.#pages()) this.#engine.addPage(name);
   }
 
-  #pages(): [AppSpec, PageSpec][] {
-    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page): [AppSpec, PageSpec] => [app, page]));
-  }
-
-  /** A wait page needs no template of its own. */
-  #templateOf(app: AppSpec, page: PageSpec): string {
-    const own = ownTemplate(app, page);
-    return page.wait === undefined || this.#engine.has(own) ? own : WAIT_PAGE;
+  #pages(): string[] {
+    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page) => templateOf(app, page.name)));
   }
 
   /** Compiles the template of every page, so that what is missing or wrong shows at start. @throws AuthorError */
   check(): void {
-    for (const [app, page] of this.#pages()) this.#engine.check(this.#templateOf(app, page));
+    for (const name of this.#pages()) this.#engine.check(name);
   }
 
   /** One page for one participant. */
   render(context: PageContext): Rendered {
     const nonce = randomBytes(16).toString("base64url");
-    const html = this.#engine.render(this.#templateOf(context.app, context.page), {
-      ...waitVariables(context.wait),
+    const html = this.#engine.render(templateOf(context.app, context.page.name), {
+      ...formTags(context.form, context.page.name, context.currency),
       ...context.variables,
       next_button: NEXT_BUTTON,
       walras_nonce: nonce,
+      walras_language: this.#options.language ?? "en",
+      walras_direction: direction(this.#options.language ?? "en"),
       walras_title: context.app.title,
       walras_stylesheet: this.#options.stylesheet,
       walras_live_script: context.live === null ? "" : this.#options.liveScript,
       walras_seat_slot: context.seatSlot ?? "",
       walras_js_vars: context.jsVars === undefined ? "" : scriptJson(context.jsVars),
-      walras_error: context.error ?? "",
-      walras_wait: context.wait !== undefined,
+      walras_form_script: this.#options.formScript,
+      walras_form_data: formData(context),
+      walras_error: errorSummary(context.form, context.error),
       walras_currency: context.currency,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
@@ -69,17 +71,25 @@ export class Templates implements Renderer {
   }
 }
 
-function ownTemplate(app: AppSpec, page: PageSpec): string {
-  return `${app.name}/${page.name}.html`;
+/** What the page's script needs: what inputs hold that the author wrote, and what is wrong with them. */
+function formData({ answers, form, error }: PageContext): string {
+  const kept = Object.entries(answers).filter(([name]) => !name.startsWith("_walras"));
+  const wrong = (form?.fields ?? []).flatMap(({ name, error }) => (error === undefined ? [] : [[name, error]]));
+  const data: PageFormData = {
+    answers: Object.fromEntries(kept),
+    errors: Object.fromEntries(wrong),
+    failed: error !== undefined,
+  };
+  return scriptJson(data);
 }
 
-/** What the templates of wait pages have: oTree's names for the texts, and the line that the page's script keeps up to date. */
-function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
-  if (wait === undefined) return {};
-  const line = wait.line.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return {
-    title_text: wait.title,
-    body_text: wait.body,
-    waiting: new nunjucks.runtime.SafeString(`<span id="walras-waiting" role="status">${line}</span>`),
-  };
+/** Languages written from right to left, by their first subtag. */
+const RIGHT_TO_LEFT = new Set("ar arc ckb dv fa he ks ku ps sd ug ur yi".split(" "));
+
+function direction(language: string): "ltr" | "rtl" {
+  return RIGHT_TO_LEFT.has(language.toLowerCase().split("-")[0] ?? "") ? "rtl" : "ltr";
+}
+
+function templateOf(app: AppSpec, page: string): string {
+  return `${app.name}/${page}.html`;
 }

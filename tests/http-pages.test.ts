@@ -303,10 +303,9 @@ test("static files are those of the app, the project and Walras, and no others",
 async function remount(game: Game, options: { development?: boolean } = {}) {
   const { development = true } = options;
   const { apps } = server.game;
-  const urls = { stylesheet: "/s.css", liveScript: "/l.js" };
+  const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js" };
   const again = await mountAgain(game, {
     root: TEST_PROJECT,
-    database: { file: "none.sqlite3" },
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development, apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },

@@ -29,6 +29,7 @@ function templates(development = true): Templates {
     apps: new Map([["app", app]]),
     stylesheet: "/s.css",
     liveScript: "/live.js",
+    formScript: "/form.js",
   });
 }
 
@@ -42,6 +43,8 @@ function context(variables: Record<string, unknown>, more: Partial<PageContext> 
     live: null,
     seatSlot: null,
     error: undefined,
+    form: undefined,
+    answers: {},
     currency: POINTS,
     ...more,
   } as PageContext;
@@ -112,7 +115,7 @@ describe("filters", () => {
       "{{ nothing|default:'x' }} {{ nil|default('y') }} {{ player.nothing|default:\"z\" }} {{ 0|default(1) }}",
       "x y z 0",
     ],
-    ["{{ text|linebreaks }}", "<p>a &#60;b&#62;<br>c</p><p>d</p>"],
+    ["{{ text|linebreaks }}", "<p>a &lt;b&gt;<br>c</p><p>d</p>"],
     ["{{ xs|length }} {{ '<b>'|escape }} {{ '<b>'|safe }}", "2 &lt;b&gt; <b>"],
     ["{{ nothing is defined }} {{ xs is defined }}", "false true"],
   ])("%s", async (source, expected) => {

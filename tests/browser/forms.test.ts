@@ -1,0 +1,206 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { launchChromium, startDemoSession } from "../helpers/browser.ts";
+import { makeSession, startTestServer } from "../helpers/http.ts";
+import { ServerProcess } from "../helpers/server-process.ts";
+
+const PHONE = { width: 390, height: 844 };
+const server = new ServerProcess();
+let browser: Browser;
+let contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+  await server.start();
+  browser = await launchChromium();
+});
+afterEach(async () => {
+  for (const context of contexts) await context.close();
+  contexts = [];
+});
+afterAll(async () => {
+  await browser?.close();
+  await server.remove();
+});
+
+const WIDE = { width: 1000, height: 800 };
+
+async function openPage(link: string, viewport = WIDE): Promise<Page> {
+  const context = await browser.newContext({ viewport });
+  contexts.push(context);
+  const page = await context.newPage();
+  await page.goto(link);
+  return page;
+}
+
+/** A participant of a new survey, on its first page. */
+async function openSurvey(viewport = WIDE): Promise<Page> {
+  const { links } = await startDemoSession(server.base, "survey");
+  return openPage(links[0] as string, viewport);
+}
+
+/** Clicks on Next and waits for what comes. */
+async function next(page: Page): Promise<void> {
+  const response = page.waitForResponse((answer) => answer.request().isNavigationRequest() && answer.status() !== 303);
+  await page.click(".otree-btn-next");
+  await response;
+  await page.waitForLoadState("load");
+}
+
+const title = (page: Page) => page.textContent(".otree-title");
+
+async function toYou(page: Page): Promise<void> {
+  await page.check("#id_consent");
+  await next(page);
+}
+
+async function fillYou(page: Page): Promise<void> {
+  await page.fill("#id_age", "30");
+  await page.check("#id_gender-1");
+  await page.fill("#id_height", "1,72");
+  await page.selectOption("#id_field", "Economics");
+  await page.check("#id_employed-1");
+}
+
+describe("a form with errors comes back", () => {
+  test("with what was typed, messages tied to their inputs, and the focus on the first of them", async () => {
+    const page = await openSurvey();
+    await toYou(page);
+    await page.fill("#id_age", "abc");
+    await page.fill("#id_height", "1,7");
+    await page.check("#id_gender-2");
+    await next(page);
+    expect(await title(page)).toBe("About you");
+    expect(await page.inputValue("#id_age")).toBe("abc");
+    expect(await page.inputValue("#id_height")).toBe("1,7");
+    expect(await page.isChecked("#id_gender-2")).toBe(true);
+    await page.waitForFunction(() => document.activeElement?.id === "id_age");
+    expect(await page.getAttribute("#id_age", "aria-invalid")).toBe("true");
+    const described = await page.getAttribute("#id_age", "aria-describedby");
+    expect(await page.textContent(`#${described}`)).toBe("Please enter a whole number, such as 12.");
+    expect(await page.getAttribute("#id_height", "aria-invalid")).toBeNull();
+    expect(await page.textContent("[role=alert]")).toContain("What do you study?: This field is required.");
+    // From the list to the field by its link.
+    await page.click("[role=alert] a[href='#id_field']");
+    await fillYou(page);
+    await next(page);
+    expect(await title(page)).toBe("What do you think?");
+  });
+
+  test("and every input can be reached and answered by keyboard alone", async () => {
+    const page = await openSurvey();
+    await page.focus("#id_consent");
+    await page.keyboard.press("Space");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#id_age");
+    await page.focus("#id_age");
+    await page.keyboard.type("30");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("ArrowDown");
+    expect(await page.isChecked("#id_gender-1")).toBe(true);
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("1.72");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("Psy");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("ArrowRight");
+    expect(await page.isChecked("#id_employed-1")).toBe(true);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.title.includes("What do you think"));
+  });
+});
+
+test("a double click submits once, and the browser's back button leads to where the participant is", async () => {
+  const page = await openSurvey();
+  await page.check("#id_consent");
+  await page.dblclick(".otree-btn-next");
+  await page.waitForSelector("#id_age");
+  await page.goBack();
+  await page.waitForSelector("#id_age");
+  expect(await title(page)).toBe("About you");
+});
+
+test("a slider has no mark and no answer until it is touched; then it has both, by mouse and by keys", async () => {
+  const page = await openSurvey();
+  await toYou(page);
+  await fillYou(page);
+  await next(page);
+  for (const name of ["trust", "fairness", "help", "risk"]) await page.check(`#id_${name}-2`, { force: true });
+  await next(page);
+  expect(await title(page)).toBe("Your judgement");
+  expect(await page.inputValue("[name=happiness]")).toBe("");
+  expect(await page.getAttribute("#id_happiness", "aria-valuetext")).toBe("Touch the line to answer.");
+  await page.fill("#id_donation", "3");
+  await next(page);
+  await page.waitForFunction(() => document.activeElement?.id === "id_happiness");
+  expect(await page.textContent("#id_happiness-error")).toBe("This field is required.");
+  // A tap on the very middle, where the invisible mark stands.
+  const box = await page.locator("#id_happiness").boundingBox();
+  await page.click("#id_happiness", { position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
+  expect(await page.inputValue("[name=happiness]")).toBe("50");
+  await page.focus("#id_probability");
+  await page.keyboard.press("ArrowRight");
+  expect(await page.inputValue("[name=probability]")).toBe("0.51");
+  expect(await page.getAttribute("#id_probability", "aria-valuetext")).toBe("0.51");
+  await next(page);
+  expect(await title(page)).toBe("The end, almost");
+});
+
+test("every page fits a phone: nothing is cut off, everything can be touched", async () => {
+  const page = await openSurvey(PHONE);
+  const fits = () => page.evaluate(() => document.documentElement.scrollWidth);
+  await next(page);
+  expect(await fits()).toBeLessThanOrEqual(PHONE.width);
+  await toYou(page);
+  expect(await fits()).toBeLessThanOrEqual(PHONE.width);
+  await fillYou(page);
+  await next(page);
+  expect(await fits()).toBeLessThanOrEqual(PHONE.width);
+  // The table of statements has become a list, with words beside the buttons.
+  expect(await page.isVisible(".likert-head")).toBe(false);
+  for (const name of ["trust", "fairness", "help", "risk"]) {
+    const point = await page.locator(`.likert-point:has(#id_${name}-4)`).boundingBox();
+    expect(point?.height).toBeGreaterThanOrEqual(36);
+    await page
+      .locator(`label[for=id_${name}-4]`)
+      .tap()
+      .catch(() => page.click(`label[for=id_${name}-4]`));
+    expect(await page.isChecked(`#id_${name}-4`)).toBe(true);
+  }
+  await next(page);
+  expect(await fits()).toBeLessThanOrEqual(PHONE.width);
+});
+
+test("inputs that an author wrote by hand are kept, marked and focused like all others, and are forminputs", async () => {
+  const project = await startTestServer();
+  try {
+    const { participants } = await makeSession(project.base, "byhand");
+    const page = await openPage(`${project.base}/InitializeParticipant/${participants[0]}`);
+    await page.fill("#age", "17");
+    await page.fill("#share", "1.234");
+    await page.check("[value=blue]");
+    await page.uncheck("[name=agrees]");
+    await page.fill("[name=draft]", "a <draft>");
+    for (let i = 0; i < 3; i++) await page.click("#count");
+    await next(page);
+    expect(await page.inputValue("#age")).toBe("17");
+    expect(await page.inputValue("#share")).toBe("1.234");
+    expect(await page.isChecked("[value=blue]")).toBe(true);
+    expect(await page.isChecked("[name=agrees]")).toBe(false);
+    expect(await page.inputValue("[name=draft]")).toBe("a <draft>");
+    expect(await page.inputValue("[name=clicks]")).toBe("3");
+    await page.waitForFunction(() => document.activeElement?.id === "age");
+    expect(await page.getAttribute("#age", "aria-invalid")).toBe("true");
+    expect(await page.getAttribute("#age", "aria-describedby")).toBe("id_age-error");
+    expect(await page.textContent("#id_age-error")).toBe("Value must be at least 18.");
+    // What has no place of its own is in the list above.
+    expect(await page.textContent("[role=alert]")).toContain("Share: Value must be at most 1.");
+    await page.fill("#age", "18");
+    await page.fill("#share", "0.125");
+    await page.check("[name=agrees]");
+    await next(page);
+    expect(await page.textContent("#all")).toBe("18 0.125 blue true 3");
+  } finally {
+    await project.stop();
+  }
+});
