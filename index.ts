@@ -52,6 +52,7 @@ export {
   type PlayerOf,
   type RowOf,
 } from "./rooms/define-app.ts";
+export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";

@@ -51,6 +51,8 @@ export interface LiveClientOptions {
   /** liveRecv: each delivery to this player on this page, once, in the group's order. */
   onMessage(data: unknown, seq: number): void;
   onStatus?(status: LiveStatus): void;
+  /** A wait page: who is still to come, in words. */
+  onWaiting?(text: string): void;
   /** The page should load again. May come more than once. */
   onReload(why: Reload["why"]): void;
   /** Something that an author or operator may want to know; console.error in a browser. */
@@ -231,6 +233,9 @@ export class LiveClient {
           this.outbox.release();
           this.flush();
         }
+        break;
+      case "wait":
+        this.options.onWaiting?.(frame.text);
         break;
       case "reload":
         // Their answers go to the page that comes next, which does not know who waits for them here.

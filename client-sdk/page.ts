@@ -184,6 +184,10 @@ function begin(): void {
       sign(status);
       for (const listener of listeners) listener(status);
     },
+    onWaiting: (text) => {
+      const line = document.getElementById("walras-waiting");
+      if (line) line.textContent = text;
+    },
     onReload: reload,
     report,
   });

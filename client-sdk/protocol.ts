@@ -139,7 +139,13 @@ export interface Notice {
   halted: boolean;
 }
 
-export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice;
+/** On a wait page: who is still to come, in words. Each replaces the one before. */
+export interface Waiting {
+  k: "wait";
+  text: string;
+}
+
+export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice | Waiting;
 
 /** What a page needs to take its place in the room, embedded in the page or fetched from `seatUrl`. */
 export interface Seat {

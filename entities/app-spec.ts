@@ -70,6 +70,29 @@ export interface PageSpec {
   readonly beforeNextPage: ((player: never) => unknown) | undefined;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
   readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
+  /** Set: a wait page. */
+  readonly wait: WaitSpec | undefined;
+}
+
+/** What makes a page a wait page. The functions' author-facing types are in rooms/define-wait-page.ts. */
+export interface WaitSpec {
+  /** Who waits for whom: the players of a group, all groups of the round, or whoever comes, for a group to be formed. */
+  readonly scope: "group" | "subsession" | "arrival";
+  readonly title: string | ((player: never) => string) | undefined;
+  readonly body: string | ((player: never) => string) | undefined;
+  /** Say on the page who is still to come. */
+  readonly showMissing: boolean;
+  /** Runs once, on the group or, in scope "subsession", on the subsession, when everybody is there. */
+  readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
+}
+
+/** A table of the author's own making, for exports. */
+export interface CustomExport {
+  readonly name: string;
+  readonly doc: string | undefined;
+  readonly columns: readonly string[];
+  /** The rows of one group, whose handle it gets: an array or generator of arrays, a value for each column. */
+  readonly rows: (group: never) => Iterable<unknown>;
 }
 
 /** The form of a page: which fields of which row it sets. */
@@ -111,6 +134,7 @@ export interface AppSpec {
   readonly extras: Readonly<Record<string, ModelSpec>>;
   /** In page order. */
   readonly pages: readonly PageSpec[];
+  readonly exports: readonly CustomExport[];
 }
 
 /** One step of a session's page sequence, pinned when the session is created. */

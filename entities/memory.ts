@@ -1,6 +1,6 @@
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import type { GroupRows } from "./store.ts";
-import { ParticipantTable } from "./system-tables.ts";
+import { ParticipantTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** One row as an actor holds it: the newest values, committed or not. */
@@ -49,6 +49,8 @@ export class GroupMemory {
   readonly extras = new Map<string, Map<number, Row>>();
   /** Rows of earlier rounds by participant, read-only, oldest first; of those who have got as far as this round. */
   readonly earlier = new Map<number, readonly Values[]>();
+  /** What became of the group's wait pages, by page identity. */
+  readonly waits = new Map<string, Row>();
   readonly session: SessionFacts;
   readonly roundNumber: number;
   /** Decimal places of currency fields. */
@@ -74,6 +76,7 @@ export class GroupMemory {
       this.#playerById.set(row.values.id as number, row);
       this.#playerByParticipant.set(row.values.participantId as number, row);
     }
+    for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));
     for (const model of Object.values(app.extras)) {
       const byNumber = new Map<number, Row>();
       for (const values of rows.extras.get(model.table.name) ?? []) {

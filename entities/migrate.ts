@@ -1,5 +1,6 @@
 import type { DataSource, EntityMetadata, QueryRunner, Table as StoredTable } from "typeorm";
 import { WalrasError } from "../client-sdk/errors.ts";
+import { addDerivedTables } from "./derived-tables.ts";
 import type { Dialect, SqlTables } from "./sql.ts";
 import type { Table } from "./tables.ts";
 
@@ -28,6 +29,7 @@ export async function migrate(
     if ((await source.driver.createSchemaBuilder().log()).upQueries.length === 0) return;
     await refuseLoss(source, runner, tables);
     await addColumns(source, runner, dialect, tables, sql);
+    await addDerivedTables(source, runner, sql);
     await source.synchronize();
   } finally {
     if (dialect === "postgres") await runner.query(`select pg_advisory_unlock(${MIGRATION_LOCK})`);

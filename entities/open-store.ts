@@ -121,7 +121,7 @@ export async function connectPostgres(source: DataSource, url: string): Promise<
 }
 
 /** All tables of a store: Walras' own and those of the apps. */
-function tablesOf(apps: readonly AppSpec[]): Table[] {
+export function tablesOf(apps: readonly AppSpec[]): Table[] {
   const ofApp = (app: AppSpec) => [app.group, app.player, ...Object.values(app.extras)].map((model) => model.table);
   return [...SYSTEM_TABLES, ...apps.flatMap(ofApp)];
 }

@@ -18,6 +18,17 @@ export function insertEntries(journal: SqlTable, rows: readonly Values[]): Bulk 
   return bulk(text, journal.columns, rows);
 }
 
+/** Sets clients' numbers where they are higher than what is stored; returns the keys of those clients. */
+export function takeNumbers(clients: SqlTable, rows: readonly Values[]): Bulk {
+  const text = clients.text("take", () => {
+    const n = clients.at("n");
+    const keys = clients.keys.map((column) => column.sql).join(", ");
+    return `${insertText(clients)} on conflict (${keys}) do update set ${n} = excluded.${n}
+      where t.${n} < excluded.${n} returning ${list(clients.keys, "t.")}`;
+  });
+  return bulk(text, clients.columns, rows);
+}
+
 /** `actorId, seq, writer, batch` of those of these entries that are stored. */
 export function selectOwners(journal: SqlTable, rows: readonly Values[]): Bulk {
   const text = journal.text("owners", () => {
@@ -54,7 +65,7 @@ export function deleteRows(sql: SqlTable, keys: readonly Values[]): Bulk {
 
 function insertText(sql: SqlTable): string {
   const names = sql.columns.map((column) => column.sql).join(", ");
-  return `insert into ${sql.path} (${names}) select * from ${unnest(sql.columns)}`;
+  return `insert into ${sql.path} as t (${names}) select * from ${unnest(sql.columns)}`;
 }
 
 function bulk(text: string, columns: readonly SqlColumn[], rows: readonly Values[]): Bulk {

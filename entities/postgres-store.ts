@@ -6,12 +6,12 @@ import { WalrasError } from "../client-sdk/errors.ts";
 import { asError, classify, type Stage } from "./classify.ts";
 import { postgresPool } from "./data-source.ts";
 import type { Faults } from "./faults.ts";
-import { entryKey, fenceOutcome, inFenceOrder } from "./fence.ts";
+import { clientKey, entryKey, fenceOutcome, inFenceOrder, type TakenNumbers, takenNumbers } from "./fence.ts";
 import { mergeChanges } from "./merge-changes.ts";
-import { deleteRows, insertEntries, insertRows, selectOwners, updateRows } from "./postgres-sql.ts";
+import { deleteRows, insertEntries, insertRows, selectOwners, takeNumbers, updateRows } from "./postgres-sql.ts";
 import { rowMissing, type SqlTables, twoWriters } from "./sql.ts";
 import type { CommitOutcome, EntryOwner, JournalEntry, Reads, Store, StoredUnit, Writer } from "./store.ts";
-import { JournalTable, PROBE_BYTES, ProbeTable } from "./system-tables.ts";
+import { ClientTable, JournalTable, PROBE_BYTES, ProbeTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** How often a transaction is tried that PostgreSQL took back for the sake of another one. */
@@ -70,11 +70,10 @@ export class PostgresStore implements Store {
     try {
       const connection = this.#connection ?? (await this.#connect());
       stage = "statement";
-      const missing = await this.#writeUnits(connection, units);
-      if (missing.length > 0) {
+      const stopped = await this.#writeUnits(connection, units);
+      if (stopped !== undefined) {
         await connection.send("rollback");
-        const owners = await connection.send<EntryOwner>(selectOwners(this.#sql.get(JournalTable), entriesOf(missing)));
-        return fenceOutcome(missing, new Set(owners.rows.map(entryKey)));
+        return stopped;
       }
       await this.#faults.beforeCommit?.();
       stage = "commit";
@@ -92,11 +91,14 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** Begins, writes the journal rows and all others; returns the units whose journal row was there already. */
-  async #writeUnits(connection: Connection, units: readonly StoredUnit[]): Promise<StoredUnit[]> {
+  /** Begins, writes the journal rows and all others; returns what {@link fenceOutcome} says. */
+  async #writeUnits(connection: Connection, units: readonly StoredUnit[]): Promise<ReturnType<typeof fenceOutcome>> {
     const ordered = inFenceOrder(units);
     const begun = connection.send("begin");
     const fence = connection.send<EntryOwner>(insertEntries(this.#sql.get(JournalTable), entriesOf(ordered)));
+    const numbers = takenNumbers(units);
+    const taken = this.#takeNumbers(connection, numbers.clients);
+    taken.catch(() => {});
     const rows: Promise<unknown>[] = [];
     const expect = (answer: Promise<unknown>) => {
       answer.catch(() => {});
@@ -117,12 +119,28 @@ export class PostgresStore implements Store {
     // place the rows may fail for no other reason.
     await begun;
     const inserted = new Set((await fence).rows.map(entryKey));
-    const missing =
-      inserted.size === ordered.length ? [] : ordered.filter(({ entry }) => !inserted.has(entryKey(entry)));
+    const lost = inserted.size === ordered.length ? [] : ordered.filter(({ entry }) => !inserted.has(entryKey(entry)));
+    const stopped = fenceOutcome(lost, [...numbers.doubled, ...(await taken)]);
     for (const answer of await Promise.allSettled(rows)) {
-      if (answer.status === "rejected" && missing.length === 0) throw answer.reason;
+      if (answer.status === "rejected" && stopped === undefined) throw answer.reason;
     }
-    return missing;
+    return stopped;
+  }
+
+  /** Writes the clients' highest numbers; returns the units whose number is taken already. */
+  async #takeNumbers(connection: Connection, clients: readonly TakenNumbers[]): Promise<StoredUnit[]> {
+    if (clients.length === 0) return [];
+    const sql = this.#sql.get(ClientTable);
+    const row = ({ participantId, clientId }: TakenNumbers, n: number): Values => ({ participantId, clientId, n });
+    const firsts = clients.map((client) => row(client, client.first));
+    const found = connection.send<TakenNumbers>(takeNumbers(sql, firsts));
+    // The first number is what must be higher than before; who has more of them in this batch goes on from there.
+    const lasts = clients.filter(({ first, last }) => last > first).map((client) => row(client, client.last));
+    if (lasts.length > 0) await connection.send(updateRows(sql, ["n"], lasts));
+    const { rows } = await found;
+    if (rows.length === clients.length) return [];
+    const taken = new Set(rows.map(({ participantId, clientId }) => clientKey(participantId, clientId)));
+    return clients.filter((client) => !taken.has(clientKey(client.participantId, client.clientId))).map((c) => c.unit);
   }
 
   async owners(entries: readonly JournalEntry[]): Promise<EntryOwner[]> {

@@ -2,7 +2,17 @@ import { WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PinnedPage } from "./app-spec.ts";
 import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
 import { ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
-import { ActorTable, JournalTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
+import {
+  ActorTable,
+  ClientTable,
+  JournalTable,
+  MARK_SPAN,
+  MessageMarkTable,
+  ParticipantTable,
+  SessionTable,
+  SubsessionTable,
+  WaitPageTable,
+} from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
 
 /** One select. Its parameters stand in the text as $1, $2, ... in this order, each once. */
@@ -28,6 +38,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   const participant = sql.get(ParticipantTable);
   const actor = sql.get(ActorTable);
   const journal = sql.get(JournalTable);
+  const client = sql.get(ClientTable);
+  const mark = sql.get(MessageMarkTable);
   const text = {
     participantByCode: select(participant, "code"),
     participantById: select(participant, "id"),
@@ -36,9 +48,14 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     sessionById: select(session, "id"),
     sessions: `${select(session)} order by ${session.at("id")} desc limit $1`,
     actor: select(actor, "id"),
-    message: select(journal, "participantId", "clientId", "n"),
-    lastNumber: `select coalesce(max(${journal.at("n")}), 0) as "n" from ${journal.path}
-      where ${journal.at("participantId")} = $1 and ${journal.at("clientId")} = $2`,
+    // The mark at or before the number, then a look through the entries that the mark stands for.
+    message: `select ${journal.list("j")} from ${journal.path} j join (${select(mark, "participantId", "clientId")}
+      and ${mark.at("n")} <= $3 order by ${mark.at("n")} desc limit 1) m
+      on j.${journal.at("actorId")} = m."actorId" and j.${journal.at("seq")} >= m."seq"
+      and j.${journal.at("seq")} < m."seq" + ${MARK_SPAN}
+      where j.${journal.at("participantId")} = m."participantId" and j.${journal.at("clientId")} = m."clientId"
+      and j.${journal.at("n")} = $4`,
+    lastNumber: select(client, "participantId", "clientId"),
     // For each actor a look at the end of its index, however long its journal is.
     newestSeqs: `select v.id as "id", coalesce((select max(${journal.at("seq")}) from ${journal.path}
       where ${journal.at("actorId")} = v.id), 0) as "seq"
@@ -96,7 +113,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       const sessionId = Number(found.sessionId);
       const page = (await pagesOf(sessionId))[Math.max(Number(found.pageIndex), 1) - 1];
       const actorId = page === undefined ? null : await groupOf(Number(found.id), page);
-      return { participant: found, sessionId, actorId };
+      return { participant: found, sessionId, actorId, page: page ?? null };
     },
 
     async group(actorId, app) {
@@ -141,12 +158,12 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     },
 
     async message(participantId, clientId, n) {
-      return (await side.all<JournalEntry>({ text: text.message, values: [participantId, clientId, n] }))[0];
+      return (await side.all<JournalEntry>({ text: text.message, values: [participantId, clientId, n, n] }))[0];
     },
 
     async lastNumber(participantId, clientId) {
-      const rows = await side.all<{ n: number }>({ text: text.lastNumber, values: [participantId, clientId] });
-      return rows[0]?.n ?? 0;
+      const [row] = await find(client, text.lastNumber, participantId, clientId);
+      return row === undefined ? 0 : Number(row.n);
     },
 
     async size() {
@@ -177,6 +194,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
   const participant = sql.get(ParticipantTable);
   const group = sql.get(app.group.table);
   const player = sql.get(app.player.table);
+  const waits = sql.get(WaitPageTable);
   const extras = Object.values(app.extras).map((extra) => sql.get(extra.table));
   const ofGroup = (name: string) => `(select ${group.at(name)} from ${group.path} where ${group.at("id")} = $1)`;
   const texts = [
@@ -188,6 +206,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       where pl.${player.at("groupId")} = $1 order by pl.${player.at("idInGroup")}`,
     `select ${session.list()} from ${session.path} where ${session.at("id")} = ${ofGroup("sessionId")}`,
     `select ${subsession.list()} from ${subsession.path} where ${subsession.at("id")} = ${ofGroup("subsessionId")}`,
+    select(waits, "actorId"),
     ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
   ];
   function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
@@ -204,7 +223,8 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       participants: rows(3, participant),
       session: one(4, session),
       subsession: one(5, subsession),
-      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(6 + i, extra)])),
+      waits: rows(6, waits),
+      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(7 + i, extra)])),
     };
   }
   return { texts, toRows };

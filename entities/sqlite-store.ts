@@ -3,11 +3,11 @@ import type { DataSource } from "typeorm";
 import { asError, classify, type Stage } from "./classify.ts";
 import { type SqliteConnection, type SqliteStatement, sqliteConnection } from "./data-source.ts";
 import type { Faults } from "./faults.ts";
-import { entryKey, fenceOutcome, inFenceOrder } from "./fence.ts";
+import { fenceOutcome, inFenceOrder, takenNumbers } from "./fence.ts";
 import { mergeChanges } from "./merge-changes.ts";
 import { rowMissing, type SqlColumn, type SqlTable, type SqlTables, twoWriters } from "./sql.ts";
 import type { CommitOutcome, EntryOwner, JournalEntry, Reads, Store, StoredUnit, Writer } from "./store.ts";
-import { JournalTable, PROBE_BYTES, ProbeTable } from "./system-tables.ts";
+import { ClientTable, JournalTable, PROBE_BYTES, ProbeTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
 
 /**
@@ -64,14 +64,10 @@ export class SqliteStore implements Store {
     try {
       connection.run("begin immediate");
       stage = "statement";
-      const missing = this.#insertEntries(connection, units);
-      if (missing.length > 0) {
+      const stopped = fenceOutcome(this.#insertEntries(connection, units), this.#takeNumbers(connection, units));
+      if (stopped !== undefined) {
         connection.run("rollback");
-        const owners = this.#owners(
-          connection,
-          missing.map(({ entry }) => entry),
-        );
-        return fenceOutcome(missing, new Set(owners.map(entryKey)));
+        return stopped;
       }
       this.#writeRows(connection, units);
       const held = this.#faults.beforeCommit?.();
@@ -120,6 +116,23 @@ export class SqliteStore implements Store {
     });
   }
 
+  /** Writes the clients' highest numbers; returns the units whose number is taken already. */
+  #takeNumbers(connection: Connection, units: readonly StoredUnit[]): StoredUnit[] {
+    const sql = this.#sql.get(ClientTable);
+    const text = sql.text("take", () => {
+      const n = sql.at("n");
+      const keys = sql.keys.map((column) => column.sql).join(", ");
+      return `${insertText(sql.path, sql.columns)} on conflict (${keys}) do update set ${n} = excluded.${n}
+        where ${sql.path}.${n} < ?`;
+    });
+    const { clients, doubled } = takenNumbers(units);
+    for (const { participantId, clientId, first, last, unit } of clients) {
+      const done = connection.get(text).run([participantId, clientId, last, first]);
+      if (done.changes === 0) doubled.push(unit);
+    }
+    return doubled;
+  }
+
   #writeRows(connection: Connection, units: readonly StoredUnit[]): void {
     for (const { table, deletes, updates, inserts } of mergeChanges(units)) {
       const sql = this.#sql.get(table);
@@ -141,10 +154,7 @@ export class SqliteStore implements Store {
   }
 
   async owners(entries: readonly JournalEntry[]): Promise<EntryOwner[]> {
-    return this.#owners(this.#connection ?? (await this.#connect()), entries);
-  }
-
-  #owners(connection: Connection, entries: readonly Pick<JournalEntry, "actorId" | "seq">[]): EntryOwner[] {
+    const connection = this.#connection ?? (await this.#connect());
     const journal = this.#sql.get(JournalTable);
     const text = journal.text("owners", () => {
       const [actorId, seq, writer, batch] = ["actorId", "seq", "writer", "batch"].map(

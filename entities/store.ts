@@ -11,9 +11,21 @@ export type EntryKind =
   | "started"
   | "yield"
   | "done"
-  | "presence";
+  | "presence"
+  /** A wait page is done: its function has run and those who waited are past it. */
+  | "wait"
+  /** The function of a wait page threw. */
+  | "failed"
+  /** A wait page of all groups of a round: an entry for each of the groups, all in one transaction. */
+  | "barrier"
+  /** Groups were formed out of those who waited in a lobby. */
+  | "formed";
 
-/** One line of a group's log; `(actorId, seq)` is the fence, `(participantId, clientId, n)` makes a message count once. */
+/**
+ * One line of a group's log. `(actorId, seq)` is its key and the fence. An entry with a number `n` above zero is that
+ * message of its client, which counts once: each is stored only while it is higher than all before it, in
+ * whichever group. `-n` is the end of async call n.
+ */
 export interface JournalEntry {
   actorId: number;
   /** 1, 2, 3 ... without holes within an actor. */
@@ -54,7 +66,7 @@ export type CommitOutcome =
   | { readonly result: "done" }
   /** Another writer holds a seq of these actors (or a later one of theirs). */
   | { readonly result: "stale"; readonly actorIds: readonly number[] }
-  /** These units' `(participantId, clientId, n)` is already in the journal under another entry. */
+  /** These units' client has had that number, or a higher one, stored already under another entry. */
   | { readonly result: "duplicate"; readonly units: readonly StoredUnit[] }
   /** The store refuses a value of some unit (constraint, type, length, range, encoding). */
   | { readonly result: "data"; readonly error: Error }
@@ -82,7 +94,7 @@ export interface Store {
 
   /**
    * One transaction: the journal entries first, as the fence, ordered by (actorId, seq); then the
-   * rows, merged per row. Serialization failures and deadlocks are tried again inside. Never throws;
+   * clients' numbers; then the rows, merged per row. Serialization failures and deadlocks are tried again inside. Never throws;
    * after any failure the writing connection is destroyed and opened again before the next attempt.
    */
   commit(units: readonly StoredUnit[]): CommitOutcome | Promise<CommitOutcome>;
@@ -114,6 +126,8 @@ export interface Whereabouts {
   /** The actor that owns the participant now: the group of the app and round of the page at
    * `pageIndex` (at index 0, of the first page); null when past the last page. */
   actorId: number | null;
+  /** The page at `pageIndex` (at index 0, the first); null when past the last. */
+  page: import("./app-spec.ts").PinnedPage | null;
 }
 
 /** Everything an actor needs to come to life. */
@@ -125,6 +139,8 @@ export interface GroupRows {
   participants: Values[];
   /** Extra rows by table name, ordered by n. */
   extras: Map<string, Values[]>;
+  /** What became of the group's wait pages. */
+  waits: Values[];
   session: Values;
   subsession: Values;
   /** Newest seq in the journal, 0 if none. Read before the rows. */
@@ -150,9 +166,10 @@ export interface Reads {
   /** Entries with seq > after (oldest first, at most limit) of an actor that have output; with page: only those
    * whose deliveries may have gone to that page: of the page itself, or {@link ELSEWHERE}. */
   journal(actorId: number, after: number, limit: number, page?: string): Promise<JournalEntry[]>;
-  /** The entry of one client number, in whichever group it is. */
+  /** The entry of one client number, in whichever group it is; found by the marks
+   * that the unit's changes wrote. */
   message(participantId: number, clientId: string, n: number): Promise<JournalEntry | undefined>;
-  /** The highest n of a client in the journal, 0 if none. */
+  /** The highest n of a client that was stored, 0 if none. */
   lastNumber(participantId: number, clientId: string): Promise<number>;
   /** Bytes of the whole database, with its indexes. */
   size(): Promise<number>;

@@ -30,6 +30,8 @@ export interface TableOptions {
   required?: readonly string[];
   initial?: Values;
   unique?: readonly (readonly string[])[];
+  /** On SQLite the rows lie in the key's index: one page to touch instead of two. */
+  withoutRowid?: boolean;
   indexes?: readonly (readonly string[])[];
   /** Database names that differ from snake case, e.g. a link `player` stored as `player_id`. */
   columnNames?: Record<string, string>;
@@ -58,6 +60,7 @@ export function makeTable(options: TableOptions): Table {
   const entity: EntitySchemaOptions<Values> = {
     name: options.name,
     tableName: options.name,
+    withoutRowid: options.withoutRowid ?? false,
     columns: entityColumns as EntitySchemaOptions<Values>["columns"],
     uniques: (options.unique ?? []).map((names) => ({
       name: `uq_${options.name}_${names.map(snakeCase).join("_")}`,
@@ -146,6 +149,29 @@ export const TimerTable = makeTable({
   indexes: [["dueAt"]],
 });
 
+/** What became of a group's wait pages: a row when one is done, or when its function failed. Who comes to one that
+ * is done goes past it. */
+export const WaitPageTable = makeTable({
+  name: "wait_page",
+  columns: {
+    actorId: "link",
+    /** `app/round/Page`. */
+    page: "text",
+    sessionId: "link",
+    doneAt: "timestamp",
+    /** Done without everybody: the time was up. */
+    timedOut: "boolean",
+    failedAt: "timestamp",
+    /** What `afterAllPlayersArrive` threw when it last failed. */
+    error: "longText",
+    stack: "longText",
+  },
+  key: ["actorId", "page"],
+  required: ["sessionId"],
+  initial: { timedOut: false },
+  indexes: [["sessionId"]],
+});
+
 /** The ordered log of everything that changed a group. */
 export const JournalTable = makeTable({
   name: "journal",
@@ -167,7 +193,35 @@ export const JournalTable = makeTable({
   } satisfies Record<keyof JournalEntry, ColumnKind>,
   key: ["actorId", "seq"],
   required: ["at", "kind", "writer", "batch"],
-  unique: [["participantId", "clientId", "n"]],
+});
+
+/**
+ * The highest message number of each client (a page load of a participant) that has taken effect, in
+ * whichever group: the fence that makes a message count once. One small row for each client instead of an
+ * index of the journal, which would cost every message a page of its own.
+ */
+export const ClientTable = makeTable({
+  name: "client",
+  columns: { participantId: "link", clientId: "text", n: "integer" },
+  key: ["participantId", "clientId"],
+  required: ["n"],
+  withoutRowid: true,
+});
+
+/** How many seqs of its actor a {@link MessageMarkTable mark} stands for, its own among them. */
+export const MARK_SPAN = 1_000;
+
+/**
+ * Where a client's messages are in the journal: message `n` is entry `seq` of the actor, and those from `n` up to
+ * the client's next mark are among the {@link MARK_SPAN} entries from there on. The end of an async call (number
+ * -n) has a mark of its own.
+ */
+export const MessageMarkTable = makeTable({
+  name: "message_mark",
+  columns: { participantId: "link", clientId: "text", n: "integer", actorId: "link", seq: "integer" },
+  key: ["participantId", "clientId", "n"],
+  required: ["actorId", "seq"],
+  withoutRowid: true,
 });
 
 /** Where a store that fails tries whether it can write again: one row, taken away at once. */
@@ -186,7 +240,10 @@ export const SYSTEM_TABLES: readonly Table[] = [
   SubsessionTable,
   ActorTable,
   TimerTable,
+  WaitPageTable,
   JournalTable,
+  ClientTable,
+  MessageMarkTable,
   ProbeTable,
 ];
 

@@ -14,6 +14,8 @@ export class Unit {
   readonly #old = new Map<Row, Values>();
   readonly #created = new Set<Row>();
   readonly #deleted = new Set<Row>();
+  /** Rows of Walras' own tables that this unit made, and how each leaves memory again. */
+  readonly #added = new Map<Row, () => void>();
 
   /** Version of the memory that this unit made, see {@link stamp}; 0: not stamped. */
   version = 0;
@@ -47,6 +49,12 @@ export class Unit {
     this.#created.add(row);
   }
 
+  /** Adds a row of one of Walras' own tables to a map in memory. */
+  add<K>(row: Row, rows: Map<K, Row>, id: K): void {
+    rows.set(id, row);
+    this.#added.set(row, () => rows.delete(id));
+  }
+
   delete(row: Row): void {
     if (row.deleted) return;
     row.deleted = true;
@@ -59,8 +67,9 @@ export class Unit {
     for (const row of this.#created) {
       if (!row.deleted) changes.push({ op: "insert", table: row.table, values: { ...row.values } });
     }
+    for (const row of this.#added.keys()) changes.push({ op: "insert", table: row.table, values: { ...row.values } });
     for (const [row, old] of this.#old) {
-      if (row.deleted) continue;
+      if (row.deleted || this.#added.has(row)) continue;
       const values: Values = {};
       let any = false;
       for (const name in old) {
@@ -109,6 +118,7 @@ export class Unit {
       this.#memory.extrasOf(row.table).delete(row.values.n as number);
       row.deleted = true;
     }
+    for (const forget of this.#added.values()) forget();
     for (const [row, old] of this.#old) {
       for (const name in old) row.values[name] = old[name] ?? null;
     }

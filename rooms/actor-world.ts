@@ -14,6 +14,8 @@ export interface ActorWorld {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly renderer: Renderer;
   readonly currency: CurrencyFormat;
+  /** JSON text of which code runs; each `loaded` entry keeps it. */
+  readonly version: string | null;
   readonly log: Log;
   /** Participants are told what went wrong in the author's code. */
   readonly development: boolean;

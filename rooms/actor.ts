@@ -4,6 +4,7 @@ import type { AppSpec, PinnedPage } from "../entities/app-spec.ts";
 import type { CommitOwner, UnitRefusal } from "../entities/committer.ts";
 import { GroupMemory, type Row } from "../entities/memory.ts";
 import type { EntryKind, JournalEntry, StoredUnit } from "../entities/store.ts";
+import { ParticipantTable } from "../entities/system-tables.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { ActorWorld } from "./actor-world.ts";
@@ -12,6 +13,7 @@ import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
 import { Presence } from "./presence.ts";
 import { stackOf } from "./refusals.ts";
+import { WaitPages } from "./wait-pages.ts";
 
 /** One thing that enters the mailbox. */
 export interface Turn {
@@ -58,6 +60,8 @@ interface Item {
   readonly stored: StoredUnit | null;
   readonly seq: number;
   committed: boolean;
+  /** Tells open wait pages who is there, as of this turn. */
+  readonly news: (() => void) | undefined;
 }
 
 /**
@@ -76,6 +80,7 @@ export class Actor implements CommitOwner {
   #gate: Gate | undefined;
   #presence: Presence | undefined;
   #itinerary: Itinerary | undefined;
+  #waits: WaitPages | undefined;
   #mailbox: Turn[] = [];
   #chain: Item[] = [];
   #chainBytes = 0;
@@ -87,6 +92,8 @@ export class Actor implements CommitOwner {
   #dead = false;
   #loading: Promise<void> | undefined;
   #onDead: (() => void)[] = [];
+  /** Told of a participant whose last unit here has committed. */
+  onDeparture: ((participant: Values) => void) | undefined;
   /** Monotonic time of the last turn, for eviction. */
   lastActive: number;
   /** How many async calls of which participant are under way; they keep the actor loaded. */
@@ -127,6 +134,11 @@ export class Actor implements CommitOwner {
   get itinerary(): Itinerary {
     if (this.#itinerary === undefined) throw new Error("the actor is not loaded");
     return this.#itinerary;
+  }
+
+  get waits(): WaitPages {
+    if (this.#waits === undefined) throw new Error("the actor is not loaded");
+    return this.#waits;
   }
 
   /** Newest seq that was given out, committed or not. */
@@ -187,6 +199,8 @@ export class Actor implements CommitOwner {
       isDemo: rows.session.isDemo === true,
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
+    this.clients.expect(rows.players.length);
+    this.#waits = new WaitPages(this);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.
     for (const participant of rows.participants) await this.#take(participant);
     // Ended before it began, at the stop of a server: it must not take the group over.
@@ -277,8 +291,16 @@ export class Actor implements CommitOwner {
     const round = this.memory.roundNumber;
     const { read } = this.world.store;
     const earlier = round > 1 ? await read.earlierPlayers(id, this.app, round) : [];
+    this.waits.touch();
     if (this.itinerary.owns(pageIndex)) this.memory.adopt(participant, earlier);
     else this.memory.earlier.set(id, earlier);
+  }
+
+  /** A participant's last unit in this group has committed: they leave its memory. */
+  depart(participantId: number): void {
+    const row = this.memory.participants.get(participantId);
+    this.memory.release(participantId);
+    if (row !== undefined) this.onDeparture?.(row.values);
   }
 
   /** This incarnation ends: what waits was not done, and clients come back to a new one. */
@@ -312,6 +334,8 @@ export class Actor implements CommitOwner {
       this.#chainBytes -= item.turn.bytes;
     }
     this.#seq = unit.entry.seq - 1;
+    this.clients.forgetMarks();
+    this.waits.touch();
     const culprit = (out[0] as Item).turn;
     if (culprit.spoil === undefined) {
       this.world.log.error("a unit was refused by the database", {
@@ -387,10 +411,13 @@ export class Actor implements CommitOwner {
       outcome.unit?.stamp();
       stored = this.#store(outcome.entry, outcome.unit?.changes() ?? []);
     }
-    this.#chain.push({ turn, outcome, stored, seq: this.#seq, committed: stored === null });
+    if (stored?.changes.some((change) => change.table === ParticipantTable)) this.waits.touch();
+    const news = this.waits.news();
+    this.#chain.push({ turn, outcome, stored, seq: this.#seq, committed: stored === null, news });
     this.#chainBytes += turn.bytes;
     if (stored !== null) this.world.committer.add(this, stored);
     else this.#release();
+    this.waits.check();
   }
 
   /** A fault of Walras itself: memory may be half changed, so that the group is loaded anew. The others play on. */
@@ -418,7 +445,8 @@ export class Actor implements CommitOwner {
       writer: this.writer,
       batch: "",
     };
-    return { entry, changes };
+    const mark = this.clients.mark(entry);
+    return { entry, changes: mark === undefined ? changes : [...changes, mark] };
   }
 
   /** Lets out the head of the chain, as far as it has committed. */
@@ -430,6 +458,7 @@ export class Actor implements CommitOwner {
       if (item.stored !== null) this.gate.committed(item.seq);
       try {
         item.outcome.release(item.seq);
+        item.news?.();
       } catch (error) {
         // Letting out must not stop the others behind it.
         this.world.log.error("an output failed", { actor: this.actorId, error: messageOf(error) });
@@ -441,7 +470,7 @@ export class Actor implements CommitOwner {
 /** The turn that takes the group over. */
 const LOADED: Turn = {
   bytes: 0,
-  run: (actor) => ({ entry: { kind: "loaded", at: actor.world.now() }, release: () => {} }),
+  run: ({ world }) => ({ entry: { kind: "loaded", at: world.now(), input: world.version }, release: () => {} }),
   fail: () => {},
 };
 

@@ -1,11 +1,13 @@
 import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
+import type { Values } from "../entities/tables.ts";
 import { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
+import { WaitTurn } from "./wait-pages.ts";
 
 /** How long a request waits for its group before it is told to try again, in milliseconds. */
 const CALL_TIMEOUT = 10_000;
@@ -53,6 +55,7 @@ export class Actors {
       fresh.onDead(() => {
         if (this.#actors.get(actorId) === fresh) this.#actors.delete(actorId);
       });
+      fresh.onDeparture = (participant) => void this.#follow(participant);
       // Whoever waits for it is told through their turn; the log keeps the reason.
       fresh.load().catch((error: unknown) => {
         this.world.log.error("a group could not be loaded", {
@@ -64,6 +67,22 @@ export class Actors {
       actor = fresh;
     }
     return actor;
+  }
+
+  /**
+   * Somebody has left a group. Where the next group has wait pages, they arrive there by themselves: their
+   * browser may never come, and the others must not wait for it.
+   */
+  async #follow({ id, code }: Values): Promise<void> {
+    try {
+      const place = await this.world.store.read.whereabouts(code as string);
+      if (place === undefined || place.actorId === null || place.page === null) return;
+      const app = this.world.apps.get(place.page.app);
+      if (app === undefined || app.pages.every((page) => page.wait === undefined)) return;
+      await this.call(place.actorId, { kind: "arrive", participantId: id as number });
+    } catch (error) {
+      this.world.log.warn("a participant was not followed to the next group", { error: messageOf(error) });
+    }
   }
 
   /** Carries out a participant's request in the group's turn. Never throws. */
@@ -113,6 +132,18 @@ export class Actors {
         );
       }
       actor.post(new PageTurn(command, answer, () => failed));
+    });
+  }
+
+  /** An experimenter asks for the function of a wait page to be run again. @throws WalrasError if it fails again */
+  async retryWaitPage(actorId: number, identity: string): Promise<void> {
+    const actor = this.get(actorId);
+    await actor.load();
+    const page = actor.itinerary.waits.find((one) => one.identity === identity);
+    if (page === undefined) throw new WalrasError("no_such_page", `Group ${actorId} has no wait page ${identity}.`);
+    actor.waits.forgive(page);
+    await new Promise<void>((resolve, reject) => {
+      actor.post(new WaitTurn(page, (error) => (error === undefined ? resolve() : reject(error))));
     });
   }
 

@@ -155,7 +155,7 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
     : T;
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
-type Silence = undefined | void;
+export type Silence = undefined | void;
 
 /** What a live method may return: messages, or nothing for silence; at once, as a promise, or piece by piece. */
 export type LiveResult =

@@ -11,6 +11,8 @@ import type { FormContext } from "./page-form.ts";
 export type Command =
   /** The participant opened their link: put them on page 1 if they have not begun. Answers `goto`. */
   | { kind: "start"; participantId: number }
+  /** Take the participant past pages that they are not shown, as opening the page would. Answers `goto`. */
+  | { kind: "arrive"; participantId: number }
   /** Render the page at this index, if that is where the participant is. */
   | { kind: "view"; participantId: number; pageIndex: number }
   /** Leave the page: first the outbox in order, then the form. Answers `goto`, or `page` with errors shown. */
@@ -51,6 +53,8 @@ export interface PageContext {
   readonly seatSlot: string | null;
   /** A page-level error of a failed submit. */
   readonly error: string | undefined;
+  /** Set: a wait page. */
+  readonly wait: WaitContext | undefined;
   /** The page's form as this player sees it; undefined: the page has no fields. */
   readonly form: FormContext | undefined;
   /** What the page's inputs should hold, by name: after a failed submit, whatever was posted. */
@@ -58,6 +62,14 @@ export interface PageContext {
   readonly currency: CurrencyFormat;
   /** In demo sessions: what the page tells bots. */
   readonly facts?: PageFacts | undefined;
+}
+
+/** The texts of a wait page. */
+export interface WaitContext {
+  readonly title: string;
+  readonly body: string;
+  /** Who is still to come; the page's script keeps it up to date. */
+  readonly line: string;
 }
 
 /** Turns a page into HTML, synchronously, within the actor's turn. Implemented by the server floor. */
@@ -102,6 +114,9 @@ export interface Game {
   /** A seat for this participant in the actor's room. */
   seat(actorId: number, participantId: number, pageIndex: number): Promise<Seat>;
   createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
+  /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,
+   * or as {@link call} refuses */
+  retryWaitPage(actorId: number, page: string): Promise<void>;
   health(): GameHealth;
   /** Finishes what is in the mailboxes (at most `deadlineMs`), closes sockets with the retry code, closes the store. */
   stop(deadlineMs?: number): Promise<void>;

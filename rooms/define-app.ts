@@ -1,6 +1,6 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
-import type { AppSpec, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, CustomExport, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
@@ -8,6 +8,8 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
+import { type ExportOptions, makeExport } from "./define-export.ts";
+import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { isStandardSchema } from "./standard-schema.ts";
 
@@ -52,6 +54,20 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    */
   page<D = unknown>(name: string, options: PageOptions<Player<G, P>, D, G> & { formModel: "group" }): void;
   page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D, P> & { formModel?: "player" }): void;
+  /**
+   * Adds a page on which players wait for each other; it needs no template.
+   *
+   * @throws AuthorError for a mistake in its options
+   */
+  waitPage<D = unknown>(name: string, options?: WaitPageOptions<Player<G, P>, Group<G, P>, D>): void;
+  /**
+   * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
+   * an array, or yields an array, of as many values as there are columns for each row.
+   *
+   * @param name names the file, `<app>_<name>.csv`
+   * @throws AuthorError for a mistake in its options
+   */
+  customExport(name: string, options: ExportOptions<Group<G, P>>): void;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -104,6 +120,7 @@ export function defineApp<
   checkObject(definition.extraModels, "wrong_fields", `${name}: extraModels`, '{ Bid: { player: link("player") } }');
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
+  const exports: CustomExport[] = [];
   const spec: AppSpec = {
     name,
     title: title ?? name,
@@ -116,6 +133,7 @@ export function defineApp<
     player: makeModel(name, "player", "Player", definition.player ?? {}),
     extras,
     pages,
+    exports,
   };
   const models = Object.fromEntries(Object.values(extras).map((model) => [model.name, extraModel(model)]));
   return {
@@ -127,6 +145,13 @@ export function defineApp<
     spec,
     page<D>(pageName: string, options: GivenOptions<Player<G, P>, D> = {}) {
       pages.push(makePage(spec, pageName, options));
+    },
+    waitPage(pageName, options = {}) {
+      const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
+      pages.push({ ...makePage(spec, pageName, page), wait });
+    },
+    customExport(exportName, options) {
+      exports.push(makeExport(name, exportName, options, exports));
     },
   };
 }
@@ -270,6 +295,7 @@ function makePage<Pl, D>(spec: AppSpec, name: string, options: GivenOptions<Pl, 
     form: formSpec(options, spec, where),
     beforeNextPage: options.beforeNextPage,
     presence: options.presence,
+    wait: undefined,
   };
 }
 

@@ -55,6 +55,8 @@ export interface GameOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly limits?: Partial<Record<keyof typeof GAME_LIMITS, number>> | undefined;
   readonly log: Log;
+  /** JSON text of which code runs, for the journal. */
+  readonly version?: string | undefined;
   /** Tells participants what went wrong in the author's code. Default: false. */
   readonly development?: boolean | undefined;
 }
@@ -81,6 +83,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     apps,
     renderer: options.renderer,
     currency: options.config.currency,
+    version: options.version ?? null,
     log,
     development: options.development ?? false,
     watchdog,
@@ -126,6 +129,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
           }),
         )
         .then(({ session }) => session),
+    retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
     health: () => ({
       ok: committer.halted === null,
       halted: committer.halted,

@@ -215,6 +215,12 @@ export class Gate {
     if (member !== undefined) this.#frame(member, { k: "reload", why });
   }
 
+  /** What a wait page says of those who are still to come. */
+  waiting(connection: Connection, text: string): void {
+    const member = this.#members.get(connection);
+    if (member !== undefined) this.#frame(member, { k: "wait", text });
+  }
+
   /** Whether the store takes writes, to one that could not hear the {@link broadcast}. */
   notice(connection: Connection, halted: boolean): void {
     const member = this.#members.get(connection);

@@ -1,5 +1,6 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import { type AppSpec, type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
+import type { WaitPage } from "./wait-pages.ts";
 
 /**
  * The page sequence of a session, pinned when it was created, as one of its groups sees it: which
@@ -11,6 +12,8 @@ export class Itinerary {
   readonly #first: number;
   readonly #last: number;
   readonly #specs: ReadonlyMap<string, PageSpec>;
+  /** The group's wait pages, in order. */
+  readonly waits: readonly WaitPage[];
 
   constructor(pages: readonly PinnedPage[], app: AppSpec, round: number) {
     const isOwn = (page: PinnedPage): boolean => page.app === app.name && page.round === round;
@@ -18,6 +21,10 @@ export class Itinerary {
     this.#first = pages.findIndex(isOwn) + 1;
     this.#last = pages.findLastIndex(isOwn) + 1;
     this.#specs = new Map(app.pages.map((page) => [page.name, page]));
+    this.waits = pages.flatMap((pinned, i) => {
+      const page = isOwn(pinned) ? this.#specs.get(pinned.page) : undefined;
+      return page?.wait === undefined ? [] : [{ index: i + 1, identity: pageIdentity(pinned), page, wait: page.wait }];
+    });
   }
 
   /** Pages of the whole session. */

@@ -8,13 +8,14 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
-import type { Command, Reply } from "./calls.ts";
+import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { type Mail, post } from "./deliveries.ts";
 import { FORM_TEXTS } from "./form-texts.ts";
 import { type FormScene, type Posted, showForm, takeForm } from "./form-turn.ts";
 import type { CallHook, FormErrors } from "./page-form.ts";
 import { stackOf } from "./refusals.ts";
+import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
@@ -83,7 +84,7 @@ export class PageTurn implements Turn {
         actor.gate.reload(connection, "moved_on");
       }
     }
-    if (left) actor.memory.release(participantId);
+    if (left) actor.depart(participantId);
     this.#reply(reply);
   }
 }
@@ -122,6 +123,9 @@ class Visit {
     switch (command.kind) {
       case "start":
         return { kind: "goto", pageIndex: this.#index };
+      case "arrive":
+        this.#skip();
+        return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
         const live = connects(this.#actor.app, this.#actor.itinerary.page(this.#index));
@@ -145,7 +149,7 @@ class Visit {
     this.#view.finish();
     const { unit } = this.#view;
     if (unit.changes().length === 0) return { unit, release: settle };
-    const kind: EntryKind = this.#kind === "whereabouts" ? "view" : this.#kind;
+    const kind: EntryKind = this.#kind === "whereabouts" || this.#kind === "arrive" ? "view" : this.#kind;
     return {
       unit,
       entry: {
@@ -209,11 +213,15 @@ class Visit {
   }
 
   #isDisplayed(page: PageSpec): boolean {
+    const wait = this.#actor.waits.at(this.#index);
+    if (wait !== undefined && this.#actor.waits.isDone(wait)) return false;
     return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
   }
 
   #submit(posted: Posted): Reply {
     const page = this.#actor.itinerary.page(this.#index);
+    // Nobody leaves a wait page by a form.
+    if (page.wait !== undefined) return { kind: "goto", pageIndex: this.#index };
     const errors = takeForm(this.#scene(page), posted);
     if (errors !== undefined) return this.#render(posted, errors);
     this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage), page };
@@ -301,6 +309,7 @@ class Visit {
           live,
           seatSlot,
           ...form,
+          wait: this.#waitPage(page),
           currency: world.currency,
           facts: this.#facts(),
         }),
@@ -320,6 +329,21 @@ class Visit {
       participant: this.#participant.values.idInSession as number,
       idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
       group: actorId,
+    };
+  }
+
+  #waitPage(page: PageSpec): WaitContext | undefined {
+    const { memory, waits } = this.#actor;
+    const wait = waits.at(this.#index);
+    if (wait === undefined) return undefined;
+    const text = (name: "title" | "body", standard: string): string => {
+      const given = wait.wait[name];
+      return String((typeof given === "function" ? this.#call(page, name, given) : given) ?? standard);
+    };
+    return {
+      title: text("title", WAIT_TEXTS.title),
+      body: text("body", WAIT_TEXTS.body(memory.players.length - 1)),
+      line: waits.line(wait),
     };
   }
 

@@ -88,6 +88,7 @@ export class Reception {
         .then(() => {
           // It was announced to those who were there.
           if (committer.halted !== null) actor.gate.notice(connection, true);
+          actor.waits.greet(connection);
         })
         .catch((error: unknown) => {
           log.warn("a page could not be caught up", { actor: this.#actorId, error: messageOf(error) });

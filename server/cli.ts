@@ -6,6 +6,7 @@ import { resetDatabase } from "../entities/reset-database.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { loadProject } from "./apps.ts";
 import { readSettings } from "./config.ts";
+import { exportCommand } from "./export/command.ts";
 import { PROJECT_ROOT } from "./serve.ts";
 
 interface Command {
@@ -48,6 +49,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       } finally {
         await store.close();
       }
+    },
+  },
+  export: {
+    about: "write data to files: export [all | data set] [--session CODE] [--format json] [--spreadsheet] [--out FILE]",
+    async run(args) {
+      const { databaseUrl, sqliteFile } = readSettings(process.env);
+      await exportCommand(PROJECT_ROOT, { databaseUrl, file: sqliteFile }, args);
     },
   },
   help: {

@@ -1,10 +1,15 @@
 import express, { type NextFunction, type Request, type Response, type Router } from "express";
 import { rateLimit } from "express-rate-limit";
+import { codeOf } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
+import type { DatabaseOptions } from "../entities/open-store.ts";
+import { WaitPageTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
+import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
 import type { ErrorPages } from "./errors.ts";
+import { exportRoutes } from "./export/routes.ts";
 import { setDeskPolicy } from "./headers.ts";
 import { startUrl } from "./participants.ts";
 import { isSameOrigin } from "./same-origin.ts";
@@ -23,10 +28,15 @@ export interface DeskOptions {
   templates: Templates;
   pages: ErrorPages;
   access: Access;
+  /** The project's folder and database, for exports. */
+  root: string;
+  database: DatabaseOptions;
+  log: Log;
 }
 
-/** The experimenter's pages: the demo, sessions and their links, the login. */
-export function desk({ game, sessionConfigs, templates, pages, access }: DeskOptions): Router {
+/** The experimenter's pages: the demo, sessions and their links, the data, the login. */
+export function desk(options: DeskOptions): Router {
+  const { game, sessionConfigs, templates, pages, access, log } = options;
   const router = express.Router();
   const form = express.urlencoded({ extended: false, limit: 10_000 });
 
@@ -135,11 +145,29 @@ export function desk({ game, sessionConfigs, templates, pages, access }: DeskOpt
       link: host + startUrl(String(participant.code)),
       ...progressOf(Number(participant.pageIndex), sequence),
     }));
+    const failed = (await game.store.read.rows(WaitPageTable, { sessionId: Number(row.id) }))
+      .filter((wait) => wait.failedAt !== null && wait.doneAt === null)
+      .map(({ actorId, page, error, stack }) => ({ actor_id: actorId, page, error, stack }));
     const columns = Math.min(4, Math.ceil(Math.sqrt(participants.length)));
-    show(response, view, { session: sessionOf(row), participants, columns });
+    show(response, view, { session: sessionOf(row), participants, columns, failed });
   };
+  const { root, database } = options;
+  router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));
+
+  router.post("/RetryWaitPage/:code", guard, own, form, async (request, response) => {
+    const code = String(request.params.code);
+    const row = await game.store.read.session({ code });
+    const { actor, page } = request.body ?? {};
+    const [failed] = await game.store.read.rows(WaitPageTable, { actorId: Number(actor) || 0, page: String(page) });
+    if (row === undefined || failed?.sessionId !== row.id) return pages.notFound(response);
+    // Whether it failed again shows on the page that this leads back to.
+    await game.retryWaitPage(Number(actor), String(page)).catch((error: unknown) => {
+      if (codeOf(error) !== "wait_page_failed") throw error;
+    });
+    response.redirect(303, `/SessionStartLinks/${code}`);
+  });
 
   return router;
 }

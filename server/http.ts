@@ -1,4 +1,5 @@
 import type { Application } from "express";
+import type { DatabaseOptions } from "../entities/open-store.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import { Access } from "./access.ts";
@@ -14,6 +15,7 @@ import type { Templates } from "./templates.ts";
 
 export interface HttpOptions {
   root: string;
+  database: DatabaseOptions;
   sessionConfigs: readonly SessionConfig[];
   templates: Templates;
   assets: Assets;
@@ -40,7 +42,7 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
   app.use(participantPages({ game, pages, log }));
   const access = new Access(settings.adminPassword);
   app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
-  app.use(desk({ game, sessionConfigs, templates, pages, access }));
+  app.use(desk({ ...options, game, pages, access }));
   app.use((_request, response) => pages.notFound(response));
   app.use(pages.handler(log));
 }

@@ -9,6 +9,7 @@ import type { Settings } from "./config.ts";
 import { mountHttp } from "./http.ts";
 import { makeAssets } from "./static.ts";
 import { Templates } from "./templates.ts";
+import { versionOf } from "./version.ts";
 
 /** The folder of the project that this server belongs to. */
 export const PROJECT_ROOT = join(import.meta.dirname, "..");
@@ -53,6 +54,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
       config,
       store,
       log,
+      version: JSON.stringify(await versionOf(root)),
       development,
       renderer: templates,
       host: settings.host,
@@ -63,6 +65,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
       express: (app, game) =>
         mountHttp(app, game, {
           root,
+          database: { databaseUrl: settings.databaseUrl, file: settings.sqliteFile },
           sessionConfigs: config.sessionConfigs,
           templates,
           assets,

@@ -15,6 +15,9 @@ const VIEWS = join(import.meta.dirname, "views");
 /** The base that a page extends by itself; a project may have its own in `_templates/global/Page.html`. */
 const PAGE_BASE = "global/Page.html";
 const PAGE_BASE_NAMES = new Set([PAGE_BASE, "otree/Page.html", "walras/Page.html"]);
+/** The template of wait pages that have none of their own; a project may have it in `_templates/global/WaitPage.html`. */
+export const WAIT_PAGE = "global/WaitPage.html";
+const WAIT_PAGE_NAMES = new Set([WAIT_PAGE, "otree/WaitPage.html", "walras/WaitPage.html"]);
 
 export interface EngineOptions {
   /** The project's folder, with `apps/` and `_templates/` in it. */
@@ -60,6 +63,11 @@ export class TemplateEngine {
   /** Compiles a template now, so that its mistakes show at start. @throws AuthorError `template_error` */
   check(name: string): void {
     this.#locate(name, () => this.#environment.getTemplate(name, true));
+  }
+
+  /** Whether there is a file for this name. */
+  has(name: string): boolean {
+    return this.#find(name) !== undefined;
   }
 
   /** From here on, the template of this name is a page's. */
@@ -143,6 +151,7 @@ export class TemplateEngine {
       ? []
       : [join(this.#root, "_templates", name), join(this.#root, "apps", name)];
     if (PAGE_BASE_NAMES.has(name)) return [...own, join(VIEWS, "Page.html")];
+    if (WAIT_PAGE_NAMES.has(name)) return [...own, join(VIEWS, "WaitPage.html")];
     return name.startsWith("walras/") ? [join(VIEWS, name.slice("walras/".length))] : own;
   }
 

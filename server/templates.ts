@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
 import type { PageFormData } from "../client-sdk/form-data.ts";
-import type { AppSpec } from "../entities/app-spec.ts";
-import type { PageContext, Rendered, Renderer } from "../rooms/calls.ts";
-import { type EngineOptions, TemplateEngine } from "./template-engine.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
+import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
 import { scriptJson } from "./template-filters.ts";
 import { errorSummary, formTags } from "./template-forms.ts";
 
@@ -29,23 +29,30 @@ export class Templates implements Renderer {
   constructor(options: TemplatesOptions) {
     this.#options = options;
     this.#engine = new TemplateEngine(options);
-    for (const name of this.#pages()) this.#engine.addPage(name);
+    for (const [app, page] of this.#pages()) this.#engine.addPage(ownTemplate(app, page));
   }
 
-  #pages(): string[] {
-    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page) => templateOf(app, page.name)));
+  #pages(): [AppSpec, PageSpec][] {
+    return [...this.#options.apps.values()].flatMap((app) => app.pages.map((page): [AppSpec, PageSpec] => [app, page]));
+  }
+
+  /** A wait page needs no template of its own. */
+  #templateOf(app: AppSpec, page: PageSpec): string {
+    const own = ownTemplate(app, page);
+    return page.wait === undefined || this.#engine.has(own) ? own : WAIT_PAGE;
   }
 
   /** Compiles the template of every page, so that what is missing or wrong shows at start. @throws AuthorError */
   check(): void {
-    for (const name of this.#pages()) this.#engine.check(name);
+    for (const [app, page] of this.#pages()) this.#engine.check(this.#templateOf(app, page));
   }
 
   /** One page for one participant. */
   render(context: PageContext): Rendered {
     const nonce = randomBytes(16).toString("base64url");
-    const html = this.#engine.render(templateOf(context.app, context.page.name), {
+    const html = this.#engine.render(this.#templateOf(context.app, context.page), {
       ...formTags(context.form, context.page.name, context.currency),
+      ...waitVariables(context.wait),
       ...context.variables,
       next_button: NEXT_BUTTON,
       walras_nonce: nonce,
@@ -59,6 +66,7 @@ export class Templates implements Renderer {
       walras_form_script: this.#options.formScript,
       walras_form_data: formData(context),
       walras_error: errorSummary(context.form, context.error),
+      walras_wait: context.wait !== undefined,
       walras_currency: context.currency,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
@@ -69,6 +77,21 @@ export class Templates implements Renderer {
   view(name: string, variables: Readonly<Record<string, unknown>>): string {
     return this.#engine.render(`walras/${name}`, { walras_stylesheet: this.#options.stylesheet, ...variables });
   }
+}
+
+function ownTemplate(app: AppSpec, page: PageSpec): string {
+  return `${app.name}/${page.name}.html`;
+}
+
+/** What the templates of wait pages have: oTree's names for the texts, and the line that the page's script keeps up to date. */
+function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
+  if (wait === undefined) return {};
+  const line = wait.line.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return {
+    title_text: wait.title,
+    body_text: wait.body,
+    waiting: new nunjucks.runtime.SafeString(`<span id="walras-waiting" role="status">${line}</span>`),
+  };
 }
 
 /** What the page's script needs: what inputs hold that the author wrote, and what is wrong with them. */
@@ -88,8 +111,4 @@ const RIGHT_TO_LEFT = new Set("ar arc ckb dv fa he ks ku ps sd ug ur yi".split("
 
 function direction(language: string): "ltr" | "rtl" {
   return RIGHT_TO_LEFT.has(language.toLowerCase().split("-")[0] ?? "") ? "rtl" : "ltr";
-}
-
-function templateOf(app: AppSpec, page: string): string {
-  return `${app.name}/${page}.html`;
 }

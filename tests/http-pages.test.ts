@@ -306,6 +306,7 @@ async function remount(game: Game, options: { development?: boolean } = {}) {
   const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js" };
   const again = await mountAgain(game, {
     root: TEST_PROJECT,
+    database: { file: "none.sqlite3" },
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development, apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },

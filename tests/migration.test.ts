@@ -94,6 +94,66 @@ forEachStore((kit) => {
     expect(await both.read.rows(market.player.table)).toHaveLength(2);
   });
 
+  describe("a database from when the journal's own index made numbers unique", () => {
+    const app = testApp(base);
+    const entry = (actorId: number, seq: number, participantId: number, clientId: string | null, n: number | null) => ({
+      entry: {
+        ...{ actorId, seq, at: 1, kind: "message" as const, participantId, page: null, clientId, n, input: null },
+        ...{ output: `"${actorId}/${seq}"`, changes: null, seed: null, writer: "w", batch: "b" },
+      },
+      changes: [],
+    });
+    const sent = [
+      ...[entry(1, 1, 1, "one", 1), entry(1, 2, 2, "two", 1), entry(1, 3, 1, "one", 2), entry(1, 4, 1, "one", -2)],
+      ...[entry(1, 5, 1, null, null), entry(1, 1700, 1, "one", 3), entry(2, 1, 1, "one", 4), entry(2, 2, 2, "two", 5)],
+    ];
+
+    async function old(): Promise<DatabaseOptions> {
+      const place = await used(app);
+      const store = await openStore({ ...place, apps: [app] });
+      expect(await store.commit(sent)).toEqual({ result: "done" });
+      await store.close();
+      const unique = "constraint uq_journal_participant_id_client_id_n unique (participant_id, client_id, n)";
+      const gone = ["drop table client", "drop table message_mark"];
+      if (kit.dialect === "postgres") {
+        const run = (sql: string) => kit.server().query(sql, place.databaseUrl);
+        for (const sql of [...gone, `alter table journal add ${unique}`]) await run(sql);
+        return place;
+      }
+      const source = sqliteSource(String(place.file), [], { role: "writer" });
+      await source.initialize();
+      const db = sqliteConnection(source);
+      const [{ sql }] = db.prepare("select sql from sqlite_master where name = 'journal'").all() as [{ sql: string }];
+      const made = sql.replace(/, PRIMARY KEY/, `, ${unique}, PRIMARY KEY`);
+      expect(made).not.toBe(sql);
+      const copied = ["alter table journal rename to before", made, "insert into journal select * from before"];
+      for (const text of [...gone, ...copied, "drop table before"]) db.exec(text);
+      await source.destroy();
+      return place;
+    }
+
+    test("goes on where it was: every message is found, and none counts twice", async () => {
+      const store = await kit.open({ ...(await old()), apps: [app] });
+      for (const { entry } of sent) {
+        if (entry.clientId === null || entry.n === null) continue;
+        expect(await store.read.message(entry.participantId, entry.clientId, entry.n)).toEqual(entry);
+      }
+      expect(await store.read.message(1, "one", 5)).toBeUndefined();
+      expect([await store.read.lastNumber(1, "one"), await store.read.lastNumber(2, "two")]).toEqual([4, 5]);
+      const again = entry(2, 3, 1, "one", 4);
+      expect(await store.commit([again])).toEqual({ result: "duplicate", units: [again] });
+      expect(await store.commit([entry(2, 3, 1, "one", 5)])).toEqual({ result: "done" });
+    });
+
+    test("is changed once", async () => {
+      const place = await old();
+      await (await openStore({ ...place, apps: [app] })).close();
+      const before = await fingerprint(place);
+      await (await openStore({ ...place, apps: [app] })).close();
+      expect(await fingerprint(place)).toEqual(before);
+    });
+  });
+
   describe("refuses to start, and changes nothing, when", () => {
     test.each<[string, TestAppOptions, RegExp]>([
       [

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import type { Send } from "../client-sdk/protocol.ts";
-import { JournalTable } from "../entities/system-tables.ts";
+import { JournalTable, MessageMarkTable } from "../entities/system-tables.ts";
 import { defineApp, integer } from "../index.ts";
 import { decodeFrame } from "../rooms/frames.ts";
 import { at, type Group, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
@@ -69,6 +69,35 @@ test("the same number again gets the same answer and has one effect", async () =
   expect(answers(one, 3)).toEqual([refused, refused]);
   expect(two.received).toEqual([5, 12, 13]);
   expect(await sums(group)).toMatchObject({ sum: 13 });
+});
+
+test("a number from far back in a long history is still found, whoever else has sent how much since", async () => {
+  const group = await stage();
+  const { one, two, store } = group;
+  const last = 2_600;
+  for (let n = 1; n <= last; n++) {
+    two.post(n % 500 === 0 ? -1 : 0, { n });
+    // The other sends now and then.
+    if (n % 700 === 0) one.post(n % 1400 === 0 ? -1 : 0, { n: n / 700 });
+    if (n % 50 === 0) await two.until(() => two.answerTo(n) !== undefined);
+  }
+  await settle(group.world);
+  const asked = async (connection: TestConnection, n: number, data: number) => {
+    const before = answers(connection, n).length;
+    connection.post(data, { n });
+    await connection.until(() => answers(connection, n).length > before);
+    return answers(connection, n).at(-1);
+  };
+  for (const n of [1, 2, 499, 501, 997, 998, 999, 1001, 1002, 1003, 1499, 1999, last]) {
+    expect(await asked(two, n, 0)).toEqual({ c: two.clientId, n });
+  }
+  for (const n of [500, 1000, 1500, 2000, 2500]) expect((await asked(two, n, -1))?.e).toMatchObject({ code: "failed" });
+  expect(await asked(one, 1, 0)).toEqual({ c: one.clientId, n: 1 });
+  expect((await asked(one, 2, -1))?.e).toMatchObject({ code: "failed" });
+  expect(await asked(one, 3, 0)).toEqual({ c: one.clientId, n: 3 });
+  expect((await asked(two, 7, 1))?.e).toMatchObject({ code: "number_reused" });
+  // By a handful of marks, not by one for each message.
+  expect((await store.read.rows(MessageMarkTable)).length).toBeLessThan(10);
 });
 
 test("a number that comes again with other data is refused, and the first effect stays", async () => {

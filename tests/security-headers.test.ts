@@ -18,6 +18,7 @@ beforeAll(async () => {
   const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js" };
   locked = await mountAgain(server.game, {
     root: TEST_PROJECT,
+    database: { file: "none.sqlite3" },
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development: false, apps: server.game.apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },

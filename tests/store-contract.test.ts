@@ -7,7 +7,15 @@ import type { Faults } from "../entities/faults.ts";
 import type { DatabaseOptions } from "../entities/open-store.ts";
 import { createSession } from "../entities/sessions.ts";
 import type { CommitOutcome, JournalEntry, Store, StoredUnit } from "../entities/store.ts";
-import { JournalTable, ParticipantTable, ProbeTable, SessionTable, TimerTable } from "../entities/system-tables.ts";
+import {
+  JournalTable,
+  MARK_SPAN,
+  MessageMarkTable,
+  ParticipantTable,
+  ProbeTable,
+  SessionTable,
+  TimerTable,
+} from "../entities/system-tables.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { forEachStore } from "./helpers/stores.ts";
 import { testApp } from "./helpers/test-app.ts";
@@ -132,7 +140,6 @@ forEachStore((kit) => {
       const full = { participantId: 1, page: "auction/1/Bidding", clientId: "c", n: 1, input: "[1]", output: "{}" };
       const written = entry(1, 1, { ...full, changes: "[]", seed: 2 ** 40, writer: "me", batch: "7" });
       expect(await store.commit([{ entry: written, changes: [] }])).toEqual(DONE);
-      expect(await store.read.message(1, "c", 1)).toEqual(written);
       expect(await store.read.journal(1, 0, 10)).toEqual([written]);
     });
 
@@ -299,6 +306,20 @@ forEachStore((kit) => {
       expect(await journal(store)).toEqual([]);
     });
 
+    test("a client's numbers only rise, over batches and groups", async () => {
+      const store = await openWith();
+      const number = (n: number, clientId = "c", participantId = 1) => ({ participantId, clientId, n });
+      const many = [unit(1, 1, [], number(1)), unit(1, 2, [], number(2)), unit(1, 3, [], number(9, "d"))];
+      expect(await commit(store, ...many)).toEqual(DONE);
+      const [low, next] = [unit(2, 1, [], number(2)), unit(2, 2, [], number(3))];
+      expect(await commit(store, low, next)).toEqual({ result: "duplicate", units: [low] });
+      expect(await store.read.lastNumber(1, "c")).toBe(2);
+      const others = [unit(3, 1, [], number(2, "e")), unit(3, 2, [], number(1, "c", 2)), unit(3, 3, [], number(-1))];
+      expect(await commit(store, ...others, unit(3, 4, [], number(4)), unit(3, 5, [], number(6)))).toEqual(DONE);
+      const numbers = [await store.read.lastNumber(1, "c"), await store.read.lastNumber(1, "d")];
+      expect([...numbers, await store.read.lastNumber(2, "c")]).toEqual([6, 9, 1]);
+    });
+
     test("does not mind entries without a number", async () => {
       const store = await openWith();
       const outcome = await commit(store, unit(1, 1, [], { participantId: 1 }), unit(1, 2, [], { participantId: 1 }));
@@ -438,6 +459,7 @@ forEachStore((kit) => {
         participant: third,
         sessionId: 1,
         actorId: 2,
+        page: { app: "auction", round: 1, page: "Bidding" },
       });
       expect([await at(1), await at(2), await at(3), await at(4), await at(5)]).toEqual([2, 2, 4, 4, null]);
     });
@@ -463,6 +485,28 @@ forEachStore((kit) => {
       expect(await seqs(0, 10)).toEqual([1, 2, 4, 5, 6]);
       expect(await seqs(2, 2)).toEqual([4, 5]);
       expect(await seqs(1, 10, pages[0])).toEqual([5]);
+    });
+
+    test("a message is found from the mark at or before its number, and only there", async () => {
+      const store = await openWith();
+      const message = (actorId: number, seq: number, n: number, clientId = "c") =>
+        unit(actorId, seq, [], { participantId: 1, clientId, n });
+      const marked = (one: StoredUnit): StoredUnit => {
+        const { participantId, clientId, n, actorId, seq } = one.entry;
+        const values = { participantId, clientId, n, actorId, seq };
+        return { ...one, changes: [{ op: "insert", table: MessageMarkTable, values }] };
+      };
+      const span = MARK_SPAN;
+      const units = [
+        ...[marked(message(1, 1, 1)), marked(message(1, 2, 1, "d")), message(1, 3, 2), message(1, span, 3)],
+        ...[marked(message(1, span + 1, 4)), marked(message(2, 1, 5)), message(2, 2, 7), marked(message(2, 9, -4))],
+      ];
+      expect(await store.commit(units)).toEqual(DONE);
+      for (const { entry } of units) {
+        expect(await store.read.message(1, entry.clientId as string, entry.n as number)).toMatchObject(entry);
+      }
+      for (const n of [6, 8, -5, -1]) expect(await store.read.message(1, "c", n)).toBeUndefined();
+      expect(await store.read.message(2, "c", 1)).toBeUndefined();
     });
 
     test("newest seqs and client numbers", async () => {

@@ -55,13 +55,16 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** The whole server for the test project, on a free port, with a database of its own. */
-export async function startTestServer(env: Record<string, string> = {}): Promise<TestServer> {
+/** The whole server for a project, by default the test project, on a free port, with a database of its own. */
+export async function startTestServer(
+  env: Record<string, string> = {},
+  project: string = TEST_PROJECT,
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), "walras-http-"));
   const lines: string[] = [];
   const settings = readSettings({ PORT: "0", HOST: "127.0.0.1", WALRAS_DB: join(folder, "db.sqlite3"), ...env });
   const game = await serve(
-    TEST_PROJECT,
+    project,
     settings,
     makeLog((line) => lines.push(line)),
   );

@@ -82,6 +82,7 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
         makeTable({ name: `${name}_bid`, columns: { ...EXTRA_COLUMNS, ...bid }, key: ["actorId", "n"], initial }),
       ),
     },
+    exports: [],
     pages: (options.pages ?? ["Bidding"]).map((page) => ({ name: page }) as PageSpec),
   };
 }

@@ -63,6 +63,7 @@ export class TestWorld {
         },
       },
       currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
+      version: null,
       log: this.log,
       development: true,
       watchdog: NO_WATCHDOG,
@@ -120,6 +121,7 @@ export class TestWorld {
     const connection = new TestConnection(actor, participantId, page);
     actor.gate.attach(connection, actor.memory.playerOf(participantId)?.values.idInGroup as number);
     await actor.gate.hello(connection, options.seen ?? 0, options.history ?? false);
+    actor.waits.greet(connection);
     return connection;
   }
 

@@ -1,5 +1,5 @@
 import type { AppSpec, PinnedPage } from "../../entities/app-spec.ts";
-import { entryKey, fenceOutcome, inFenceOrder } from "../../entities/fence.ts";
+import { clientKey, entryKey, fenceOutcome, inFenceOrder, takenNumbers } from "../../entities/fence.ts";
 import { mergeChanges } from "../../entities/merge-changes.ts";
 import {
   type CommitOutcome,
@@ -13,9 +13,12 @@ import {
 import {
   ActorTable,
   JournalTable,
+  MARK_SPAN,
+  MessageMarkTable,
   ParticipantTable,
   SessionTable,
   SubsessionTable,
+  WaitPageTable,
 } from "../../entities/system-tables.ts";
 import type { Table, Value, Values } from "../../entities/tables.ts";
 
@@ -23,7 +26,10 @@ import type { Table, Value, Values } from "../../entities/tables.ts";
 export class Database {
   readonly #tables = new Map<Table, Map<string, Values>>();
   readonly #journals = new Map<number, JournalEntry[]>();
-  readonly #messages = new Map<string, JournalEntry>();
+  /** The highest number of each client. */
+  readonly #clients = new Map<string, number>();
+  /** Where their messages are. */
+  readonly #marks = new Map<string, Values[]>();
   readonly #apps: ReadonlyMap<string, AppSpec>;
 
   constructor(apps: ReadonlyMap<string, AppSpec>) {
@@ -33,16 +39,16 @@ export class Database {
   /** The fence, then the rows, as stores do it (entities/store.ts). */
   commit(units: readonly StoredUnit[]): CommitOutcome {
     const batch = new Set<string>();
-    const missing = inFenceOrder(units).filter(({ entry }) => {
-      const keys = [entryKey(entry), messageKey(entry)].filter((key) => key !== null);
-      if (this.#isTaken(entry) || keys.some((key) => batch.has(key))) return true;
-      for (const key of keys) batch.add(key);
+    const lost = inFenceOrder(units).filter(({ entry }) => {
+      const key = entryKey(entry);
+      if (this.entry(entry.actorId, entry.seq) !== undefined || batch.has(key)) return true;
+      batch.add(key);
       return false;
     });
-    if (missing.length > 0) {
-      const stored = missing.filter(({ entry }) => this.entry(entry.actorId, entry.seq) !== undefined);
-      return fenceOutcome(missing, new Set(stored.map(({ entry }) => entryKey(entry))));
-    }
+    const { clients, doubled } = takenNumbers(units);
+    const taken = clients.filter(({ participantId, clientId, first }) => first <= this.#last(participantId, clientId));
+    const stopped = fenceOutcome(lost, [...doubled, ...taken.map(({ unit }) => unit)]);
+    if (stopped !== undefined) return stopped;
     const merged = mergeChanges(units);
     for (const { table, deletes, updates, inserts } of merged) {
       const rows = this.#rows(table);
@@ -54,6 +60,9 @@ export class Database {
       }
     }
     for (const { entry } of inFenceOrder(units)) this.#keep({ ...entry });
+    for (const { participantId, clientId, last } of clients) {
+      this.#clients.set(clientKey(participantId, clientId), last);
+    }
     for (const { table, deletes, updates, inserts } of merged) {
       const rows = this.#rows(table);
       for (const key of deletes) rows.delete(keyOf(table, key));
@@ -71,8 +80,21 @@ export class Database {
     return this.journal(actorId)[seq - 1];
   }
 
+  /** Found by its mark, as stores find it. */
   message(participantId: number, clientId: string, n: number): JournalEntry | undefined {
-    return this.#messages.get(`${participantId} ${clientId} ${n}`);
+    const marks = this.#marks.get(clientKey(participantId, clientId)) ?? [];
+    const mark = marks.reduce<Values | undefined>(
+      (best, one) => ((one.n as number) <= n && (one.n as number) > Number(best?.n ?? -Infinity) ? one : best),
+      undefined,
+    );
+    if (mark === undefined) return undefined;
+    const seq = mark.seq as number;
+    return this.journal(mark.actorId as number)
+      .slice(seq - 1, seq - 1 + MARK_SPAN)
+      .find(
+        (entry: JournalEntry | undefined) =>
+          entry?.participantId === participantId && entry.clientId === clientId && entry.n === n,
+      );
   }
 
   /** All entries of an actor; the entry with seq 1 is the first. */
@@ -114,10 +136,10 @@ export class Database {
       const sessionId = participant.sessionId as number;
       const pages = JSON.parse(this.rows(SessionTable, { id: sessionId })[0]?.pages as string) as PinnedPage[];
       const page = pages[Math.max(participant.pageIndex as number, 1) - 1];
-      if (page === undefined) return { participant, sessionId, actorId: null };
+      if (page === undefined) return { participant, sessionId, actorId: null, page: null };
       const { table } = (this.#apps.get(page.app) as AppSpec).player;
       const where = { participantId: participant.id as number, roundNumber: page.round };
-      return { participant, sessionId, actorId: this.rows(table, where)[0]?.groupId as number };
+      return { participant, sessionId, actorId: this.rows(table, where)[0]?.groupId as number, page };
     },
     group: async (actorId, app) => {
       const group = this.rows(app.group.table, { id: actorId })[0] as Values;
@@ -128,6 +150,7 @@ export class Database {
         group,
         players,
         participants: players.map(({ participantId }) => this.#one(ParticipantTable, participantId as number)),
+        waits: this.rows(WaitPageTable, { actorId }),
         extras: new Map(extras),
         session: this.#one(SessionTable, group.sessionId as number),
         subsession: this.#one(SubsessionTable, group.subsessionId as number),
@@ -158,17 +181,12 @@ export class Database {
         .map((entry) => ({ ...entry })),
     message: async (participantId, clientId, n) => this.message(participantId, clientId, n),
     size: async () => 0,
-    lastNumber: async (participantId, clientId) => {
-      let n = 0;
-      while (this.message(participantId, clientId, n + 1) !== undefined) n++;
-      return n;
-    },
+    lastNumber: async (participantId, clientId) => this.#last(participantId, clientId),
     rows: async (table, where) => this.rows(table, where),
   };
 
-  #isTaken(entry: JournalEntry): boolean {
-    const message = messageKey(entry);
-    return this.entry(entry.actorId, entry.seq) !== undefined || (message !== null && this.#messages.has(message));
+  #last(participantId: number, clientId: string): number {
+    return this.#clients.get(clientKey(participantId, clientId)) ?? 0;
   }
 
   #keep(entry: JournalEntry): void {
@@ -180,13 +198,15 @@ export class Database {
     }
     // Kept as it is: a hole is for the checker to find.
     journal[seq - 1] = entry;
-    const message = messageKey(entry);
-    if (message !== null) this.#messages.set(message, entry);
   }
 
   #insert(table: Table, values: Values): void {
     const row: Values = {};
     for (const { name, initial } of table.columns) row[name] = values[name] ?? initial;
+    if (table === MessageMarkTable) {
+      const key = clientKey(row.participantId as number, row.clientId as string);
+      this.#marks.set(key, [...(this.#marks.get(key) ?? []), row]);
+    }
     this.#rows(table).set(keyOf(table, row), row);
   }
 
@@ -203,11 +223,6 @@ export class Database {
     }
     return rows;
   }
-}
-
-/** Unique over all actors; null: the entry is not a message's. */
-function messageKey({ participantId, clientId, n }: JournalEntry): string | null {
-  return participantId === null || clientId === null || n === null ? null : `${participantId} ${clientId} ${n}`;
 }
 
 function keyOf(table: Table, row: Values): string {

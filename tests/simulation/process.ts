@@ -84,6 +84,7 @@ export class Process {
         render: ({ variables }) => ({ html: String((variables.group as { transfers: number }).transfers), nonce: "" }),
       },
       currency: { locale: "en", code: null, decimals: 0, points: ["point", "points"] },
+      version: null,
       development: true,
       log: { info: () => {}, warn: options.log, error: options.log },
       watchdog: NO_WATCHDOG,

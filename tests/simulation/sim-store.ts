@@ -94,10 +94,10 @@ export class SimStore implements Store {
     return outcome;
   }
 
-  /** Chooses units that the database refuses. */
+  /** Chooses units that the database refuses, among those with changes of the app. */
   #spoil(units: readonly StoredUnit[]): void {
     for (const unit of units) {
-      if (unit.changes.length > 0 && this.#options.faults.strike("data")) this.#unstorable.add(unit);
+      if (unit.entry.changes !== null && this.#options.faults.strike("data")) this.#unstorable.add(unit);
     }
   }
 

@@ -1,0 +1,264 @@
+import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import type { PageSpec, WaitSpec } from "../entities/app-spec.ts";
+import type { UnitRefusal } from "../entities/committer.ts";
+import { Row } from "../entities/memory.ts";
+import { Dice } from "../entities/random.ts";
+import { WaitPageTable } from "../entities/system-tables.ts";
+import type { Values } from "../entities/tables.ts";
+import { Unit } from "../entities/unit.ts";
+import { DirectView, runIn } from "../entities/view.ts";
+import type { Actor, Outcome, Turn } from "./actor.ts";
+import { post } from "./deliveries.ts";
+import type { Connection } from "./gate.ts";
+import { PageTurn } from "./page-turns.ts";
+import { stackOf } from "./refusals.ts";
+import { WAIT_TEXTS } from "./wait-texts.ts";
+
+/** One wait page of the group's stretch of the page sequence. */
+export interface WaitPage {
+  readonly index: number;
+  /** `app/round/Page`. */
+  readonly identity: string;
+  readonly page: PageSpec;
+  readonly wait: WaitSpec;
+}
+
+/**
+ * The wait pages of one group.
+ *
+ * Who waits is no state of its own: a participant waits whose page is a wait page that is not done. When
+ * the last player of the group has arrived, a turn of its own runs the author's function and takes all of
+ * them past the page, in one unit: once, because after it nobody is there any more, wherever the server dies.
+ */
+export class WaitPages {
+  readonly #actor: Actor;
+  readonly #pages: readonly WaitPage[];
+  /** Somebody may have arrived or gone on since the last look. */
+  #touched = true;
+  /** Pages whose function has failed in this incarnation, so that it is not run again and again. */
+  readonly #failed = new Set<string>();
+  readonly #posted = new Set<number>();
+
+  constructor(actor: Actor) {
+    this.#actor = actor;
+    this.#pages = actor.itinerary.waits;
+  }
+
+  touch(): void {
+    this.#touched = true;
+  }
+
+  at(index: number): WaitPage | undefined {
+    return this.#pages.find((page) => page.index === index);
+  }
+
+  /** Done: who comes now goes past it. */
+  isDone(page: WaitPage): boolean {
+    return typeof this.#row(page)?.values.doneAt === "number";
+  }
+
+  hasFailed(page: WaitPage): boolean {
+    return this.#failed.has(page.identity);
+  }
+
+  /** Its function is to be run again: an experimenter asks for it. */
+  forgive(page: WaitPage): void {
+    this.#failed.delete(page.identity);
+  }
+
+  /** Participants who are on the page now. */
+  waiting(page: WaitPage): Row[] {
+    return [...this.#actor.memory.participants.values()].filter((row) => row.values.pageIndex === page.index);
+  }
+
+  /** Players who have not got as far as the page, by idInGroup. */
+  missing(page: WaitPage): number[] {
+    const { memory } = this.#actor;
+    return memory.players
+      .filter((player) => {
+        const id = player.values.participantId as number;
+        const participant = memory.participants.get(id);
+        // Who is not here, but has earlier rounds in memory, was here and is further on.
+        return participant === undefined
+          ? !memory.earlier.has(id)
+          : (participant.values.pageIndex as number) < page.index;
+      })
+      .map((player) => player.values.idInGroup as number);
+  }
+
+  /** Whether the page's function may run now. */
+  isComplete(page: WaitPage): boolean {
+    return (
+      page.wait.scope === "group" &&
+      !this.isDone(page) &&
+      this.waiting(page).length > 0 &&
+      this.missing(page).length === 0
+    );
+  }
+
+  /** What the page says under its text: who is still to come. */
+  line(page: WaitPage): string {
+    if (this.hasFailed(page)) return WAIT_TEXTS.trouble;
+    if (!page.wait.showMissing) return "";
+    return WAIT_TEXTS.missing(this.missing(page), this.#actor.memory.players.length);
+  }
+
+  /** After a turn: tells the open wait pages how things stand, once that has committed. */
+  news(): (() => void) | undefined {
+    if (!this.#touched || this.#pages.length === 0) return undefined;
+    const { gate } = this.#actor;
+    if (gate.size === 0) return undefined;
+    const lines = new Map(this.#pages.map((page) => [page.identity, this.line(page)]));
+    return () => {
+      for (const connection of gate.connections()) {
+        const text = lines.get(connection.page);
+        if (text !== undefined) gate.waiting(connection, text);
+      }
+    };
+  }
+
+  /** Somebody's wait page has connected: it is told how things stand now, in its turn. */
+  greet(connection: Connection): void {
+    const page = this.#pages.find(({ identity }) => identity === connection.page);
+    if (page === undefined) return;
+    const actor = this.#actor;
+    const run = (): Outcome => {
+      const text = this.line(page);
+      return { release: () => actor.gate.waiting(connection, text) };
+    };
+    actor.resume({ bytes: 0, run, fail: () => {} });
+  }
+
+  /** After a turn: completes what can be completed. */
+  check(): void {
+    if (!this.#touched) return;
+    this.#touched = false;
+    for (const page of this.#pages) {
+      if (this.#posted.has(page.index) || this.hasFailed(page) || !this.isComplete(page)) continue;
+      this.#posted.add(page.index);
+      this.#actor.resume(new WaitTurn(page, () => this.#posted.delete(page.index)));
+    }
+  }
+
+  /** Within a unit: the page is done. */
+  setDone(unit: Unit, page: WaitPage, at: number): void {
+    this.#note(unit, page, { doneAt: at });
+  }
+
+  /** Within a unit: its function has failed. */
+  setFailed(unit: Unit, page: WaitPage, at: number, error: unknown): void {
+    this.#failed.add(page.identity);
+    this.#touched = true;
+    this.#note(unit, page, { failedAt: at, error: storable(messageOf(error)), stack: storable(stackOf(error) ?? "") });
+  }
+
+  #row(page: WaitPage): Row | undefined {
+    return this.#actor.memory.waits.get(page.identity);
+  }
+
+  #note(unit: Unit, page: WaitPage, values: Values): void {
+    const { memory } = this.#actor;
+    const row = this.#row(page);
+    if (row !== undefined) {
+      for (const [name, value] of Object.entries(values)) unit.set(row, name, value);
+      return;
+    }
+    const { actorId, session } = memory;
+    const fresh = { actorId, page: page.identity, sessionId: session.id, timedOut: false, ...values };
+    unit.add(new Row(WaitPageTable, null, fresh), memory.waits, page.identity);
+  }
+}
+
+/** Runs the function of a wait page that is complete, and takes those who wait past it. */
+export class WaitTurn implements Turn {
+  readonly bytes = 0;
+  readonly #page: WaitPage;
+  readonly #settled: (error?: WalrasError) => void;
+  #spoiled: WalrasError | undefined;
+  #unstorable = false;
+
+  /** @param settled called when it has committed, with the error if the function failed */
+  constructor(page: WaitPage, settled: (error?: WalrasError) => void) {
+    this.#page = page;
+    this.#settled = settled;
+  }
+
+  run(actor: Actor): Outcome {
+    const { waits, world, memory } = actor;
+    const { identity, index, wait } = this.#page;
+    // It may have been completed by another turn, or who came last was taken back.
+    if (!waits.isComplete(this.#page)) return { release: () => this.#settled() };
+    const at = world.now();
+    const dice = new Dice(world.newSeed);
+    const what = `${identity} afterAllPlayersArrive`;
+    const view = new DirectView(memory, { what, at, random: dice.random });
+    try {
+      if (this.#spoiled !== undefined) throw this.#spoiled;
+      const hook = wait.afterAllPlayersArrive as ((group: unknown) => unknown) | undefined;
+      const returned =
+        hook === undefined ? undefined : world.watchdog.watch(what, () => runIn(view, () => hook(view.group())));
+      const passed = waits.waiting(this.#page);
+      for (const participant of passed) view.unit.set(participant, "pageIndex", index + 1);
+      waits.setDone(view.unit, this.#page, at);
+      const mail = post(actor, returned, { where: what, page: identity });
+      view.finish();
+      return {
+        unit: view.unit,
+        entry: { kind: "wait", at, seed: dice.seed, ...mail.entry },
+        release: (seq) => {
+          this.#settled();
+          mail.deliver(seq);
+          letPass(actor, passed, this.#page);
+        },
+      };
+    } catch (error) {
+      view.end();
+      view.unit.undo();
+      return this.#fail(actor, at, error);
+    }
+  }
+
+  spoil(cause: UnitRefusal): void {
+    this.#unstorable = this.#spoiled !== undefined;
+    const why = cause.why === "data" ? cause.error.message : "a number was used twice";
+    this.#spoiled = new WalrasError("refused_by_store", `The database refused what the function changed: ${why}`);
+  }
+
+  fail(error: WalrasError): void {
+    this.#settled(error);
+  }
+
+  #fail(actor: Actor, at: number, error: unknown): Outcome {
+    const { identity } = this.#page;
+    const message = messageOf(error);
+    actor.world.log.error("a wait page's function failed", { page: identity, error: message, stack: stackOf(error) });
+    const unit = new Unit(actor.memory);
+    actor.waits.setFailed(unit, this.#page, at, error);
+    const settle = () => this.#settled(new WalrasError("wait_page_failed", message, { cause: error }));
+    if (this.#unstorable) {
+      unit.undo();
+      return { release: settle };
+    }
+    const output = JSON.stringify({ e: { code: "wait_page_failed", message: storable(message) } });
+    return { unit, entry: { kind: "failed", at, page: identity, output }, release: settle };
+  }
+}
+
+/** Those who waited go on: their sockets are told, who left the group leaves its memory, and who is not shown the
+ * next page is taken past that one too, with or without a browser. */
+export function letPass(actor: Actor, passed: readonly Row[], { identity, index }: WaitPage): void {
+  const ids = new Set(passed.map((row) => row.values.id as number));
+  for (const connection of actor.gate.connections()) {
+    if (connection.page === identity && ids.has(connection.participantId)) actor.gate.reload(connection, "moved_on");
+  }
+  if (!actor.itinerary.owns(index + 1)) {
+    for (const participantId of ids) actor.depart(participantId);
+  } else if (actor.itinerary.page(index + 1).isDisplayed !== undefined) {
+    for (const participantId of ids) actor.resume(new PageTurn({ kind: "arrive", participantId }, () => {}));
+  }
+}
+
+/** A text as every database keeps it. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\u2400");
+}

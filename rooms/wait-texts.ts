@@ -1,0 +1,17 @@
+/** What Walras itself says on wait pages. */
+export const WAIT_TEXTS = {
+  title: "Please wait",
+  body: (others: number) =>
+    others === 1 ? "Waiting for the other participant." : "Waiting for the other participants.",
+  /** @param ids idInGroup of those who are still to come */
+  missing: (ids: readonly number[], players: number) =>
+    ids.length === 0
+      ? "Everybody is here."
+      : ids.length > 5
+        ? `${players - ids.length} of ${players} players are here.`
+        : `Still to come: ${ids.map((id) => `player ${id}`).join(", ")}.`,
+  /** @param here participants of the round who are there, of all */
+  arrived: (here: number, all: number) => `${here} of ${all} participants are here.`,
+  /** The author's function failed: said calmly, since those who wait can do nothing about it. */
+  trouble: "This is taking longer than planned. Please keep this page open; you will go on from here.",
+} as const;

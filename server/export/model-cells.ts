@@ -1,0 +1,53 @@
+import type { AppSpec } from "../../entities/app-spec.ts";
+import type { Values } from "../../entities/tables.ts";
+import { type Cell, fieldCells, type Source } from "./cells.ts";
+
+/** `player.…` of one app: the built-in columns, then the author's. */
+export function playerCells(app: AppSpec, source: Source): Cell<Values>[] {
+  return [
+    {
+      name: "player.id_in_group",
+      kind: "integer",
+      meaning: "1, 2, 3 ... in the group",
+      app: app.name,
+      of: (row) => row.idInGroup ?? null,
+    },
+    { name: "player.role", kind: "text", meaning: "role in the group", app: app.name, of: (row) => row.role ?? null },
+    {
+      name: "player.payoff",
+      kind: "currency",
+      unit: source.currencyUnit,
+      meaning: "what the player earned in this round",
+      app: app.name,
+      of: (row) => row.payoff ?? null,
+    },
+    ...fieldCells(app.player, source, "player."),
+  ];
+}
+
+/** `group.…` of one app. */
+export function groupCells(app: AppSpec, source: Source): Cell<Values>[] {
+  return [
+    {
+      name: "group.id_in_subsession",
+      kind: "integer",
+      meaning: "1, 2, 3 ... in the round",
+      app: app.name,
+      of: (row) => row.idInSubsession ?? null,
+    },
+    ...fieldCells(app.group, source, "group."),
+  ];
+}
+
+/** `subsession.…`, taken from the player's row. */
+export function subsessionCells(app: AppSpec): Cell<Values>[] {
+  return [
+    {
+      name: "subsession.round_number",
+      kind: "integer",
+      meaning: "the round, from 1",
+      app: app.name,
+      of: (row) => row.roundNumber ?? null,
+    },
+  ];
+}

@@ -1,0 +1,293 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inflateRawSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { parse } from "csv-parse/sync";
+import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import { exportCommand } from "../server/export/command.ts";
+import { ask, makeSession, startTestServer, type TestServer } from "./helpers/http.ts";
+import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
+
+const PROJECT = join(import.meta.dirname, "helpers/data-project");
+/** What CSV, spreadsheets and JSON each trip over. */
+const STORY = '=SUM(1;2)\nshe said "no, thanks", ünïcode 🙂';
+
+type Row = Record<string, string>;
+
+let postgres: TestPostgres;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "walras-export-test-"));
+  postgres = await startPostgres();
+});
+afterAll(async () => {
+  await postgres.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
+  let server: TestServer;
+  let code: string;
+  let codes: string[];
+  let database: { databaseUrl?: string; file?: string };
+
+  beforeAll(async () => {
+    const file = join(folder, `${dialect}.sqlite3`);
+    database = dialect === "sqlite" ? { file } : { databaseUrl: await postgres.database() };
+    const env: Record<string, string> =
+      database.databaseUrl === undefined ? { WALRAS_DB: file } : { DATABASE_URL: database.databaseUrl };
+    server = await startTestServer(env, PROJECT);
+    ({ code, participants: codes } = await makeSession(server.base, "trade"));
+    await makeSession(server.base, "trade");
+    const [first, second] = await Promise.all(
+      codes.map((one) => HeadlessParticipant.open(`${server.base}/InitializeParticipant/${one}`)),
+    );
+    if (first === undefined || second === undefined) throw new Error("the session has no participants");
+    await first.send({ amount: 2.25, story: STORY });
+    await second.send({ amount: 3 });
+    await first.submit();
+    await first.submit();
+    await first.send({ amount: 4 });
+    first.close();
+    second.close();
+  });
+  afterAll(() => server.stop());
+
+  async function table(what: string, more = ""): Promise<Row[]> {
+    const answer = await ask(`${server.base}/export/file?what=${encodeURIComponent(what)}${more}`);
+    expect([answer.status, answer.headers["content-type"]]).toEqual([200, "text/csv; charset=utf-8"]);
+    return parse(answer.text, { columns: true });
+  }
+
+  test("all apps: a row per participant, with oTree's columns in oTree's order", async () => {
+    const answer = await ask(`${server.base}/export/file?what=wide`);
+    const [header, ...rows] = parse(answer.text) as string[][];
+    expect(header).toEqual([
+      ...["id_in_session", "code", "label", "_is_bot", "_index_in_pages", "_max_page_index", "_current_app_name"].map(
+        (name) => `participant.${name}`,
+      ),
+      ...["_current_page_name", "time_started_utc", "visited", "mturk_worker_id", "mturk_assignment_id", "payoff"].map(
+        (name) => `participant.${name}`,
+      ),
+      ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),
+      ...["name", "real_world_currency_per_point", "nested"].map((name) => `session.config.${name}`),
+      ...[1, 2].flatMap((round) =>
+        [
+          ...["player.id_in_group", "player.role", "player.payoff", "player.age", "player.share", "player.is_happy"],
+          ...["player.color", "player.story", "player.picks", "player.sold_at"],
+          ...["group.id_in_subsession", "group.price", "subsession.round_number"],
+        ].map((name) => `trade.${round}.${name}`),
+      ),
+    ]);
+    expect(rows).toHaveLength(8);
+    const [first] = await table("wide");
+    expect(first).toMatchObject({
+      "participant.id_in_session": "1",
+      "participant.code": codes[0],
+      "participant._index_in_pages": "3",
+      "participant._current_page_name": "Market",
+      "participant.visited": "1",
+      "participant.payoff": "3",
+      "session.code": code,
+      "session.is_demo": "1",
+      "session.config.nested": '{"a":[1]}',
+      "trade.1.player.payoff": "1.5",
+      "trade.1.group.price": "3",
+      "trade.2.group.price": "4",
+      "trade.2.player.age": "",
+    });
+  });
+
+  test("values are exact: all digits, line breaks and quotes kept, true as 1, nothing as empty", async () => {
+    const [first, second] = await table("app/trade");
+    expect(first).toMatchObject({
+      "player.share": "0.30000000000000004",
+      "player.is_happy": "1",
+      "player.color": "r",
+      "player.story": STORY,
+      "player.picks": "[1,2]",
+    });
+    expect(second?.["player.story"]).toBe("");
+  });
+
+  test("for spreadsheets, texts that begin like a formula get a quote before them, numbers do not", async () => {
+    const answer = await ask(`${server.base}/export/file?what=app%2Ftrade&spreadsheet=1`);
+    expect(answer.text.startsWith("\ufeff")).toBe(true);
+    const [first] = parse(answer.text, { columns: true, bom: true }) as Row[];
+    expect(first?.["player.story"]).toBe(`'${STORY}`);
+    expect(first?.["player.share"]).toBe("0.30000000000000004");
+  });
+
+  test("JSON holds numbers, truth values and JSON fields as such", async () => {
+    const answer = await ask(`${server.base}/export/file?what=app%2Ftrade&format=json`);
+    expect(answer.headers["content-type"]).toMatch("application/json");
+    const [first, second] = JSON.parse(answer.text);
+    expect(first).toMatchObject({ "player.is_happy": true, "player.picks": [1, 2], "player.story": STORY });
+    expect(second["player.age"]).toBeNull();
+  });
+
+  test("an extra model names the people that its links mean", async () => {
+    expect(await table("trade/Trade")).toMatchObject([
+      {
+        "buyer.participant_code": codes[0],
+        "seller.participant_code": codes[1],
+        "buyer.id_in_group": "1",
+        amount: "2.25",
+      },
+      { "buyer.participant_code": codes[1], "seller.id_in_group": "1", amount: "3" },
+      { "buyer.participant_code": codes[0], "subsession.round_number": "2", amount: "4", n: "1" },
+    ]);
+  });
+
+  test("an app's own export gets one group after the other, and can read all of it", async () => {
+    const rows = await table("trade/custom/trades");
+    expect(rows).toMatchObject([
+      { session: code, round: "1", buyer: codes[0], amount: "2.25", detail: '{"n":1}' },
+      { session: code, round: "1", buyer: codes[1], amount: "3" },
+      { session: code, round: "2", buyer: codes[0], amount: "4" },
+    ]);
+  });
+
+  test("the journal has every message with its time in milliseconds", async () => {
+    const rows = await table("journal");
+    const messages = rows.filter((row) => row.kind === "message");
+    expect(messages.map((row) => JSON.parse(row.input ?? "").amount)).toEqual([2.25, 3, 4]);
+    expect(messages[0]).toMatchObject({ participant_code: codes[0], page: "trade/1/Market", session_code: code });
+    for (const { at, time_utc } of messages) {
+      expect(new Date(`${time_utc?.replace(" ", "T")}Z`).getTime()).toBe(Number(at));
+    }
+  });
+
+  test("page times have a row for every page that a participant left, from the start link on", async () => {
+    const rows = (await table("page_times")).filter((row) => row.participant_code === codes[0]);
+    expect(rows.map((row) => [row.page_index, row.page_name, row.round_number])).toEqual([
+      ["0", "InitializeParticipant", ""],
+      ["1", "Market", "1"],
+      ["2", "Results", "1"],
+    ]);
+    expect(Object.keys(rows[0] ?? {}).join()).toBe(
+      "session_code,participant_id_in_session,participant_code,page_index,app_name,page_name,epoch_time_completed,round_number,timeout_happened,is_wait_page",
+    );
+  });
+
+  test("one session's data, and no other's", async () => {
+    for (const what of ["wide", "app/trade", "trade/Trade", "journal", "page_times"]) {
+      const all = await table(what, `&session=${code}`);
+      expect(new Set(all.map((row) => row["session.code"] ?? row.session_code))).toEqual(new Set([code]));
+    }
+    expect(await table("wide", `&session=${code}`)).toHaveLength(4);
+  });
+
+  test("the archive has everything, says what each column is, and its checksums hold", async () => {
+    const out = join(folder, `${dialect}.zip`);
+    await exportCommand(PROJECT, database, ["all", "--session", code, "--out", out], () => {});
+    const files = unzip(readFileSync(out));
+    expect([...files.keys()]).toEqual([
+      ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "PageTimes.csv", "journal.csv"],
+      ...["data_dictionary.csv", "versions.json", "README.txt", "SHA256SUMS"],
+    ]);
+    const sums = String(files.get("SHA256SUMS")).trim().split("\n");
+    expect(sums).toHaveLength(files.size - 1);
+    for (const line of sums) {
+      const [sum, name = ""] = line.split("  ");
+      expect([
+        name,
+        createHash("sha256")
+          .update(files.get(name) ?? "")
+          .digest("hex"),
+      ]).toEqual([name, sum]);
+    }
+    const words: Row[] = parse(files.get("data_dictionary.csv") ?? "", { columns: true });
+    expect(words.find((row) => row.column === "player.color")).toMatchObject({
+      app: "trade",
+      choices: "r = Red; blue",
+    });
+    expect(words.find((row) => row.column === "trade.2.group.price")).toMatchObject({
+      ...{ unit: "EUR", meaning: "price of the last trade", round: "2" },
+    });
+    const columns = new Set(words.map((row) => `${row.file} ${row.column}`));
+    for (const [name, content] of files) {
+      if (!name.endsWith(".csv") || name === "data_dictionary.csv") continue;
+      const [header = []]: string[][] = parse(content, { to_line: 1 });
+      for (const column of header) expect(columns).toContain(`${name} ${column}`);
+    }
+    const { ran } = JSON.parse(String(files.get("versions.json")));
+    expect(ran[0]).toMatchObject({ node: process.versions.node });
+  });
+
+  test("the data page prepares a file, shows how far it is, and gives it whole", async () => {
+    const page = await ask(`${server.base}/export?session=${code}`);
+    expect(page.text).toContain("trade_Trade.csv");
+    const { location } = await ask(`${server.base}/export`, { form: { what: "wide", format: "csv", session: code } });
+    let progress = await ask(server.base + location);
+    while (progress.text.includes("http-equiv") && !progress.text.includes("/download")) {
+      await new Promise((done) => setTimeout(done, 50));
+      progress = await ask(server.base + location);
+    }
+    const file = await ask(`${server.base}${location}/download`);
+    expect(file.headers["content-disposition"]).toMatch(
+      /attachment; filename="all_apps_wide_\w+_\d{4}-\d\d-\d\d\.csv"/,
+    );
+    expect(parse(file.text, { columns: true })).toHaveLength(4);
+  });
+
+  test("what does not exist is refused with what does", async () => {
+    const wrong = async (query: string) => {
+      const { status, text } = await ask(`${server.base}/export/file?${query}`);
+      return `${status} ${/role="alert"><p>([^<]*)/.exec(text)?.[1]}`;
+    };
+    expect(await wrong("what=app%2Ftrde")).toMatch(/^404 There is no data set app\/trde. Did you mean app\/trade\?/);
+    expect(await wrong("what=wide&session=nobody")).toMatch(/^404 There is no session nobody/);
+    expect(await wrong("what=wide&format=xml")).toMatch(/^404 There is no format xml/);
+    expect((await ask(`${server.base}/export`, { form: { what: "no" } })).status).toBe(404);
+  });
+});
+
+test("the command line writes under the file's name only what is whole, and says what is wrong", async () => {
+  const run = (...args: string[]) =>
+    new Promise<{ code: number | null; output: string }>((resolve) => {
+      const main = join(import.meta.dirname, "../server/main.js");
+      const child = spawn(process.execPath, [main, "cli", "export", ...args], {
+        cwd: folder,
+        env: { PATH: process.env.PATH, WALRAS_DB: join(folder, "nothing.sqlite3") },
+      });
+      let output = "";
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+      child.once("close", (code) => resolve({ code, output }));
+    });
+  const before = readdirSync(folder);
+  const missing = await run("wide");
+  expect(missing.code).toBe(1);
+  expect(missing.output).toMatch(/There is no database .*nothing\.sqlite3 yet/);
+  const wrong = await run("wide", "--fromat", "csv");
+  expect(wrong).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/--fromat.*Use it so: npm run walras -- export/s),
+  });
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+/** The files of a ZIP archive by name, in its order, from its central directory. */
+function unzip(bytes: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  const end = bytes.lastIndexOf("PK\x05\x06", undefined, "latin1");
+  let at = bytes.readUInt32LE(end + 16);
+  for (let left = bytes.readUInt16LE(end + 10); left > 0; left--) {
+    const size = bytes.readUInt32LE(at + 20);
+    const [name, extra, comment] = [28, 30, 32].map((offset) => bytes.readUInt16LE(at + offset)) as [
+      number,
+      number,
+      number,
+    ];
+    const start = bytes.readUInt32LE(at + 42);
+    const data = start + 30 + bytes.readUInt16LE(start + 26) + bytes.readUInt16LE(start + 28);
+    const content = bytes.subarray(data, data + size);
+    const method = bytes.readUInt16LE(at + 10);
+    files.set(bytes.toString("utf8", at + 46, at + 46 + name), method === 0 ? content : inflateRawSync(content));
+    at += 46 + name + extra + comment;
+  }
+  return files;
+}
