@@ -275,7 +275,7 @@ export class BotPlayer implements Bot<unknown> {
       return value;
     } catch (error) {
       hooks?.onAnswer?.(record, error);
-      throw error;
+      throw error instanceof WalrasError ? new Failure(`refused (${error.code}): ${error.message}`, error.code) : error;
     }
   }
 
@@ -305,8 +305,8 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   async #passWaitPages(orLive = false): Promise<void> {
-    if (!this.isWaiting || (orLive && this.#view.live)) return;
-    await this.#until(() => !this.isWaiting || (orLive && this.#view.live), undefined);
+    const isPassed = (): boolean => !this.isWaiting || (orLive && this.#hasLive);
+    if (!isPassed()) await this.#until(isPassed, undefined);
   }
 
   /** Waits until something is so; looked at after each message and page. No time: as long as the run lasts. */
@@ -335,7 +335,7 @@ export class BotPlayer implements Bot<unknown> {
           : setTimeout(() => end(() => reject(new Failure(this.#inVain(timeoutMs, url)))), timeoutMs);
       // Where no connection says that the participant has moved on.
       const refresh = setInterval(() => {
-        if (!this.#view.live) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
+        if (!this.#view.connected) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
       }, BOT_LIMITS.refreshMs);
       this.#waiting.set(look, cancel);
       look();
@@ -364,10 +364,12 @@ export class BotPlayer implements Bot<unknown> {
       const value = await run();
       if (this.#frozen) await never();
       this.#calls.delete(call);
+      this.#options.hooks?.onResume?.(this);
       return value;
     } catch (error) {
       if (this.#frozen) await never();
       this.#calls.delete(call);
+      this.#options.hooks?.onResume?.(this);
       throw this.#error(name, args, describe(error), call.step, error);
     }
   }
@@ -375,7 +377,7 @@ export class BotPlayer implements Bot<unknown> {
   #error(name: string, args: readonly unknown[], what: string, step = this.#steps, cause?: unknown): BotError {
     // Made here, below the awaits, the stack leads back into the script.
     const line = scriptLine(new Error().stack, this.#options.locate);
-    const code = cause instanceof WalrasError && !(cause instanceof Failure) ? cause.code : "bot_failed";
+    const code = cause instanceof WalrasError ? cause.code : "bot_failed";
     return new BotError(this.#stepOf(step, name, args), what, { line, cause, code });
   }
 
@@ -392,13 +394,18 @@ export class BotPlayer implements Bot<unknown> {
     return this.#view.place.kind === "page" && this.#app === app && this.#round === round;
   }
 
+  get #hasLive(): boolean {
+    const { place } = this.#view;
+    return place.kind === "page" && place.facts.live === true;
+  }
+
   #theTab(): Tab {
     if (this.#tab === undefined) throw new Failure("the page is not open yet");
     return this.#tab;
   }
 
   #liveTab(): Tab {
-    if (!this.#view.live) throw new Failure(`${this.#pageName()} has no live method`);
+    if (!this.#hasLive) throw new Failure(`${this.#pageName()} has no live method`);
     return this.#theTab();
   }
 
@@ -456,8 +463,8 @@ export class BotPlayer implements Bot<unknown> {
 
 /** Something went wrong in a call; it becomes a {@link BotError} with the place. */
 class Failure extends WalrasError {
-  constructor(what: string) {
-    super("bot_failed", what);
+  constructor(what: string, code = "bot_failed") {
+    super(code, what);
   }
 }
 
@@ -470,8 +477,5 @@ function never(): Promise<never> {
 const OWN_CALLS = ["open", "wait page"];
 
 function describe(error: unknown): string {
-  if (error instanceof Failure) return error.message;
-  if (error instanceof BotError) return error.what;
-  if (error instanceof WalrasError) return `refused (${error.code}): ${error.message}`;
-  return messageOf(error);
+  return error instanceof BotError ? error.what : messageOf(error);
 }

@@ -27,6 +27,8 @@ class HeadlessTab implements Tab {
   /** Requests for pages go one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   #loads = 0;
+  /** Requests that are under way or in the queue. */
+  #loading = 0;
   #reloadedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -67,12 +69,16 @@ class HeadlessTab implements Tab {
     return this.#participant;
   }
 
-  /** As the page's own script does. Not if another page has come meanwhile. */
+  /**
+   * As the page's own script does. Not while the page is being left: the server tells all tabs of who has
+   * moved on, the one that did it included. Nor if another page has come meanwhile.
+   */
   #reloadSoon(): void {
+    if (this.#loading > 0) return;
     const { reloadedAt, loads } = { reloadedAt: this.#reloadedAt, loads: this.#loads };
     const pause = Math.max(0, reloadedAt + RELOAD_PAUSE_MS - performance.now());
     setTimeout(() => {
-      if (this.#closed || this.#loads !== loads) return;
+      if (this.#closed || this.#loading > 0 || this.#loads !== loads) return;
       this.#reloadedAt = performance.now();
       // A page that cannot be had now will be asked for again by whoever waits for it.
       this.refresh().catch(() => {});
@@ -91,7 +97,11 @@ class HeadlessTab implements Tab {
       const { url, status, html } = this.#there.page;
       this.#events.page(readView(url, status, html));
     });
-    this.#queue = turn.catch(() => {});
+    this.#loading += 1;
+    const done = (): void => {
+      this.#loading -= 1;
+    };
+    this.#queue = turn.then(done, done);
     return turn;
   }
 }

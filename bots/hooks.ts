@@ -25,6 +25,8 @@ export interface BotHooks {
   onDelivery?(bot: BotPlayer, data: unknown, seq: number): void;
   /** Each page that a bot comes to, and each reload. */
   onPage?(bot: BotPlayer): void;
+  /** A call of the bot's script returns: from here on the script runs. */
+  onResume?(bot: BotPlayer): void;
   /** A bot has ended: by itself, or with an error. */
   onEnd?(bot: BotPlayer, error?: unknown): void;
 }

@@ -64,24 +64,24 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
       }),
   );
   const ended = new Map<BotPlayer, BotError | undefined>();
+  let allEnded = (): void => {};
+  const untilAllEnded = new Promise<void>((resolve) => {
+    allEnded = resolve;
+  });
   const end = (player: BotPlayer, error?: BotError): void => {
     if (ended.has(player)) return;
     ended.set(player, error);
-    if (error !== undefined) errors.push(error);
+    if (error !== undefined) {
+      errors.push(error);
+      // Its script may still be under way: it goes no further. The page stays open, as that of a person who has stopped.
+      player.freeze();
+    }
     hooks?.onEnd?.(player, error);
+    if (ended.size === players.length) allEnded();
   };
-
-  let stop = (_why: string): void => {};
-  const stopped = new Promise<void>((resolve) => {
-    stop = (why) => {
-      for (const player of players) {
-        if (ended.has(player)) continue;
-        player.freeze();
-        end(player, stuck(player, why));
-      }
-      resolve();
-    };
-  });
+  const stop = (why: string): void => {
+    for (const player of players) if (!ended.has(player)) end(player, stuck(player, why));
+  };
   const { limitMs } = options;
   const timer =
     limitMs === undefined
@@ -103,16 +103,18 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
   });
   const admit = makeGate(options.admittedTogether ?? 64);
   try {
-    const all = players.map(async (player, i) => {
-      try {
+    for (const [i, player] of players.entries()) {
+      const play = async (): Promise<void> => {
         await admit(() => player.open(participants[i] as OpenTab));
         await playSession(player, bots);
-        end(player);
-      } catch (error) {
-        end(player, error instanceof BotError ? error : player.failed(`the script threw ${nameOf(error)}`, error));
-      }
-    });
-    await Promise.race([Promise.all(all), stopped]);
+      };
+      play().then(
+        () => end(player),
+        (error) =>
+          end(player, error instanceof BotError ? error : player.failed(`the script threw ${nameOf(error)}`, error)),
+      );
+    }
+    if (players.length > 0) await untilAllEnded;
     // What a script left without awaiting it is told to us once the queue of microtasks is empty.
     await new Promise((resolve) => setTimeout(resolve, 0));
   } finally {

@@ -6,8 +6,8 @@ export interface View {
   /** HTTP status; undefined where a browser does not tell. */
   readonly status: number | undefined;
   readonly html: string;
-  /** It has a live connection. */
-  readonly live: boolean;
+  /** It has a connection, by which it learns that its participant has moved on. */
+  readonly connected: boolean;
   readonly place: Place;
 }
 
@@ -26,7 +26,7 @@ export type Place =
 
 /** Reads a page's HTML. */
 export function readView(url: string, status: number | undefined, html: string): View {
-  return { url, status, html, live: /<script\b[^>]*\bid="walras-live"/i.test(html), place: readPlace(url, html) };
+  return { url, status, html, connected: /<script\b[^>]*\bid="walras-live"/i.test(html), place: readPlace(url, html) };
 }
 
 function readPlace(url: string, html: string): Place {

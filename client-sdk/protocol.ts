@@ -200,6 +200,8 @@ export interface PageFacts {
   idInGroup: number | null;
   /** Id of the group's actor. null: has no group yet. */
   group: number | null;
+  /** It has a live method. */
+  live?: true;
   /** A wait page: it moves on by itself. */
   wait?: true;
 }

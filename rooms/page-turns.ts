@@ -322,7 +322,10 @@ class Visit {
   #facts(): PageFacts | undefined {
     const { memory, itinerary, actorId } = this.#actor;
     if (memory.session.isDemo !== true) return undefined;
+    const page = itinerary.page(this.#index);
     return {
+      ...(page.live === undefined ? {} : { live: true }),
+      ...(page.wait === undefined ? {} : { wait: true }),
       page: this.#identity,
       index: this.#index,
       pages: itinerary.length,

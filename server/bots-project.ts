@@ -2,6 +2,8 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Bots, isBots } from "../bots/define-bots.ts";
+import { scriptLine } from "../bots/errors.ts";
+import { locateIn } from "../bots/locate.ts";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 
 /** Where the bots of an app are written. */
@@ -39,7 +41,11 @@ async function loadOne(root: string, app: string): Promise<Bots> {
     bots = (await import(pathToFileURL(join(root, file)).href)).default;
   } catch (error) {
     if (error instanceof AuthorError) throw error;
-    throw new AuthorError("load_failed", `${file} could not be loaded: ${messageOf(error)}`, { cause: error });
+    const stack = error instanceof Error ? error.stack : undefined;
+    const place = /^(file:\S+:\d+)\n/.exec(stack ?? "")?.[1];
+    const line = place === undefined ? scriptLine(stack, locateIn(root)) : locateIn(root)(`${place}:1`);
+    const where = line === undefined ? "" : ` (${line})`;
+    throw new AuthorError("load_failed", `${file} could not be loaded: ${messageOf(error)}${where}`, { cause: error });
   }
   if (!isBots(bots)) {
     throw new AuthorError(

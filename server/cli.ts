@@ -5,6 +5,7 @@ import { openStore } from "../entities/open-store.ts";
 import { resetDatabase } from "../entities/reset-database.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { loadProject } from "./apps.ts";
+import { botsCommand } from "./bots-command.ts";
 import { readSettings } from "./config.ts";
 import { exportCommand } from "./export/command.ts";
 import { PROJECT_ROOT } from "./serve.ts";
@@ -56,6 +57,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     async run(args) {
       const { databaseUrl, sqliteFile } = readSettings(process.env);
       await exportCommand(PROJECT_ROOT, { databaseUrl, file: sqliteFile }, args);
+    },
+  },
+  bots: {
+    about: "bots play a session config, or all; [config] [participants] [--url URL] [--keep FILE] [--limit SECONDS]",
+    async run(args) {
+      if (!(await botsCommand(PROJECT_ROOT, args))) process.exitCode = 1;
     },
   },
   help: {

@@ -77,6 +77,34 @@ describe("the command line", () => {
   });
 });
 
+describe("bots", () => {
+  test("play every session config of this project to its end, every app has some, and nothing is left behind", async () => {
+    const database = join(folder, "bots.sqlite3");
+    const { code, output } = await run(["cli", "bots"], { WALRAS_DB: database, DATABASE_URL: "postgres://nowhere/" });
+    expect([code, output]).toEqual([0, expect.stringContaining("All bots came to the end")]);
+    for (const app of (await loadProject(ROOT)).apps.keys()) expect(output).toMatch(new RegExp(`^  ${app}/\\w+ `, "m"));
+    await expect(access(database)).rejects.toThrow("ENOENT");
+  });
+
+  test("keep their database where they are told to", async () => {
+    const { code, output } = await run(["cli", "bots", "tictactoe", "4", "--keep", "kept.sqlite3"]);
+    expect([code, output]).toEqual([0, expect.stringContaining("tictactoe · 4 participants · a draw: ok")]);
+    await access(join(folder, "kept.sqlite3"));
+  });
+
+  test.each([
+    [["acution"], "There is no session config acution in walras.config.ts. Did you mean auction?"],
+    [["auction", "0"], 'the number of participants is "0"; give it a whole number from 1'],
+    [["auction", "4", "x"], 'there is a word too many, "x"'],
+    [["auction", "--limit", "soon"], '--limit is "soon"'],
+    [["auction", "--url", "here"], '"here" is no address of a server'],
+  ])("refuse %j with the cure", async (args, message) => {
+    const { code, output } = await run(["cli", "bots", ...args]);
+    expect([code, output]).toEqual([1, expect.stringContaining(message)]);
+    expect(output).not.toContain("    at ");
+  });
+});
+
 describe("the server", () => {
   test("says where it is, serves, makes sessions that the command line lists, and stops on a signal", async () => {
     const { code, output } = await run(
