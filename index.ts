@@ -14,6 +14,7 @@ export {
   text,
   timestamp,
 } from "./entities/fields.ts";
+export { assignTreatments, treatmentOf } from "./entities/treatments.ts";
 export { now, random } from "./entities/view.ts";
 export {
   checkbox,
@@ -51,9 +52,12 @@ export {
   type GroupOf,
   type PlayerOf,
   type RowOf,
+  type SubsessionOf,
 } from "./rooms/define-app.ts";
 export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
+export * from "./rooms/register.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
+export type { WholeSubsession } from "./rooms/subsession-types.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

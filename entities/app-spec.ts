@@ -126,6 +126,10 @@ export interface AppSpec {
   /** Players in a group; "all": the whole session is one group. */
   readonly playersPerGroup: number | "all";
   readonly rounds: number;
+  /** By idInGroup, from 1. */
+  readonly roles: readonly string[];
+  /** Runs when a session is created, for each round. */
+  readonly creatingSession: ((subsession: never) => unknown) | undefined;
   /** How long a player may be without a connection before they count as gone, in seconds. */
   readonly presenceGrace: number;
   readonly constants: Readonly<Record<string, unknown>>;

@@ -22,7 +22,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
     columns: GROUP_COLUMNS,
     // Not generated: a group's id is its actor's.
     table: { key: ["id"], initial: { extraCount: 0 } },
-    members: ["session", "subsession", "getPlayers", "getPlayerById"],
+    members: ["session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
   },
   player: {
     columns: PLAYER_COLUMNS,

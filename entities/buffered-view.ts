@@ -56,6 +56,7 @@ export class BufferedView extends View {
   apply(unit: Unit): void {
     this.#refuseTakenBack();
     for (const { row, name, text } of this.changedInPlace()) this.#put(row, name, text);
+    for (const { row, text } of this.changedOwn()) this.#put(row, "fields", text);
     for (const [row, values] of this.#written) {
       for (const name in values) this.#refuseStale(row, name);
     }
@@ -84,6 +85,7 @@ export class BufferedView extends View {
   discard(): void {
     for (const row of this.#created) row.deleted = true;
     this.parsed.clear();
+    this.own.forget();
     this.#clear();
   }
 

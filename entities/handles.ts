@@ -1,6 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import type { Row } from "./memory.ts";
+import { ownSnapshot } from "./own-fields.ts";
 import { snakeCase, type Values } from "./tables.ts";
 import type { View } from "./view.ts";
 
@@ -55,6 +56,8 @@ function makeClass(model: ModelSpec, builtIns: Record<string, Getter>, methods: 
   }
   const prototype = ModelHandle.prototype;
   for (const [name, get] of Object.entries(builtIns)) {
+    // An app without roles may have a field of that name.
+    if (Object.hasOwn(model.fields, name)) continue;
     Object.defineProperty(prototype, name, {
       enumerable: true,
       get,
@@ -132,7 +135,7 @@ function builtIn(name: string): Getter {
 }
 
 const SESSION: Getter = function (this: Handle) {
-  return this[VIEW].memory.session;
+  return this[VIEW].session();
 };
 
 const SUBSESSION: Getter = function (this: Handle) {
@@ -159,7 +162,10 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
         `${memory.app.name}: the participant of player ${this[ROW].values.idInGroup} is not in this group at the moment (not arrived yet, or moved on), so player.participant cannot be read.`,
       );
     }
-    return { code: row.values.code, label: row.values.label, idInSession: row.values.idInSession };
+    return this[VIEW].participant(row);
+  },
+  role(this: Handle) {
+    return this[VIEW].memory.app.roles[(this[VIEW].builtIn(this[ROW], "idInGroup") as number) - 1] ?? "";
   },
 };
 
@@ -202,7 +208,7 @@ const GROUP_METHODS = {
   },
   getPlayerById(this: Handle, idInGroup: number) {
     const view = this[VIEW];
-    const row = view.memory.players[idInGroup - 1];
+    const row = view.memory.playerAt(idInGroup);
     if (row === undefined) {
       throw new AuthorError(
         "unknown_player",
@@ -210,6 +216,18 @@ const GROUP_METHODS = {
       );
     }
     return view.player(row);
+  },
+  getPlayerByRole(this: Handle, role: string) {
+    const { memory } = this[VIEW];
+    const { roles } = memory.app;
+    const row = memory.playerAt(roles.indexOf(role) + 1);
+    if (row !== undefined) return this[VIEW].player(row);
+    const cure = roles.includes(role)
+      ? `this group has only ${memory.players.length} players`
+      : roles.length === 0
+        ? 'the app has no roles; name them in defineApp: roles: ["buyer", "seller"]'
+        : `the roles are ${roles.join(", ")}`;
+    throw new AuthorError("unknown_role", `${memory.app.name}: getPlayerByRole(${JSON.stringify(role)}): ${cure}.`);
   },
 };
 
@@ -344,5 +362,7 @@ export function constantsForTemplate(constants: Readonly<Record<string, unknown>
 /** participant, session and subsession are small plain objects; templates know them in snake_case. */
 function plainSnake(name: string, value: unknown): unknown {
   if (name !== "participant" && name !== "session" && name !== "subsession") return value;
-  return Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [snakeCase(key), inner]));
+  return Object.fromEntries(
+    Object.entries(ownSnapshot(value as object)).map(([key, inner]) => [snakeCase(key), inner]),
+  );
 }

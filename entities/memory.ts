@@ -1,4 +1,5 @@
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
+import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
 import { ParticipantTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
@@ -33,6 +34,9 @@ export interface SessionFacts {
   readonly id: number;
   readonly code: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Its row, with the fields in it that the project declares. */
+  readonly row?: Row;
+  readonly ownFields?: OwnFieldSpecs;
   /** Nobody's data: pages say more about themselves. Default: false. */
   readonly isDemo?: boolean;
 }
@@ -41,8 +45,6 @@ export interface SessionFacts {
 export class GroupMemory {
   readonly app: AppSpec;
   readonly group: Row;
-  /** By idInGroup, from 1. */
-  readonly players: readonly Row[];
   /** Participants who are in this group now, by id; see {@link adopt}. */
   readonly participants = new Map<number, Row>();
   /** Extra rows by table name and n, in order of creation. */
@@ -62,20 +64,19 @@ export class GroupMemory {
   /** Versions of units that the store refused, and of those that ran after them: nobody may build on what they read there. */
   readonly takenBack = new Set<number>();
 
+  #players: readonly Row[] = [];
   readonly #playerById = new Map<number, Row>();
   readonly #playerByParticipant = new Map<number, Row>();
+  readonly #playerAt = new Map<number, Row>();
 
-  constructor(app: AppSpec, rows: GroupRows, session: SessionFacts, decimals: number) {
+  /** @param group its row, where others hold it too */
+  constructor(app: AppSpec, rows: GroupRows, session: SessionFacts, decimals: number, group?: Row) {
     this.app = app;
     this.session = session;
     this.decimals = decimals;
-    this.group = new Row(app.group.table, app.group, rows.group);
+    this.group = group ?? new Row(app.group.table, app.group, rows.group);
     this.roundNumber = rows.group.roundNumber as number;
-    this.players = rows.players.map((values) => new Row(app.player.table, app.player, values));
-    for (const row of this.players) {
-      this.#playerById.set(row.values.id as number, row);
-      this.#playerByParticipant.set(row.values.participantId as number, row);
-    }
+    this.seat(rows.players.map((values) => new Row(app.player.table, app.player, values)));
     for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));
     for (const model of Object.values(app.extras)) {
       const byNumber = new Map<number, Row>();
@@ -84,6 +85,27 @@ export class GroupMemory {
       }
       this.extras.set(model.table.name, byNumber);
     }
+  }
+
+  /** By idInGroup: 1 to their number, but for a lobby, which players leave one by one. */
+  get players(): readonly Row[] {
+    return this.#players;
+  }
+
+  /** From now on these are the group's players. */
+  seat(players: readonly Row[]): void {
+    this.#players = players;
+    for (const map of [this.#playerById, this.#playerByParticipant, this.#playerAt]) map.clear();
+    for (const row of players) {
+      this.#playerById.set(row.values.id as number, row);
+      this.#playerByParticipant.set(row.values.participantId as number, row);
+      this.#playerAt.set(row.values.idInGroup as number, row);
+    }
+  }
+
+  /** By idInGroup. */
+  playerAt(idInGroup: number): Row | undefined {
+    return this.#playerAt.get(idInGroup);
   }
 
   get actorId(): number {

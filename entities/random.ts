@@ -13,6 +13,13 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** A 32-bit seed out of a text (FNV-1a): the same text, the same numbers. */
+export function seedOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
 /** A unit's dice: the seed is drawn when the first number is asked for, so that `seed` tells whether any was. */
 export class Dice {
   seed: number | null = null;

@@ -1,10 +1,16 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import { WalrasError } from "../client-sdk/errors.ts";
 import { toJson } from "../client-sdk/json.ts";
-import type { AppSpec, PinnedPage } from "./app-spec.ts";
+import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
+import { blocks } from "./group-matrix.ts";
+import { Row, type SessionFacts } from "./memory.ts";
+import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
+import { seededRandom, seedOf } from "./random.ts";
 import type { Writer } from "./store.ts";
+import { type GroupOfRows, WholeSubsession } from "./subsession.ts";
 import { ActorTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
-import type { Table, Values } from "./tables.ts";
+import type { Table, Value, Values } from "./tables.ts";
 import { initialValues } from "./values.ts";
 
 export interface NewSession {
@@ -21,6 +27,8 @@ export interface NewSession {
   readonly now: number;
   /** Decimal places of currency fields. */
   readonly decimals: number;
+  /** What the project declares for participants and sessions. */
+  readonly ownFields?: OwnFieldSpecs | undefined;
   /** Where the codes come from; a CSPRNG unless a test wants to know them. */
   readonly codes?: CodeSource;
 }
@@ -39,21 +47,42 @@ export const SECRET_CODES: CodeSource = {
 };
 
 /**
- * Writes all rows of a new session: itself, its participants, and for every app and round the
- * subsession, the groups (blocks of participants in order, the same in every round) with their actors,
- * and the players.
+ * Makes a session: works its rows out, runs the apps' `creatingSession` on them, and writes them all.
  *
- * @throws WalrasError `unknown_app`, `app_twice`, `no_apps`, `wrong_number_of_participants`
+ * @throws WalrasError `unknown_app`, `app_twice`, `no_apps`, `wrong_number_of_participants`; what creatingSession throws
  */
 export async function createSession(
   write: Writer,
   options: NewSession,
 ): Promise<{ session: Values; participants: Values[] }> {
-  const { config, isDemo, now, codes = SECRET_CODES } = options;
+  return writeSession(write, await draftSession(options));
+}
+
+/** A session that is worked out and not stored yet. Ids are numbers of its own: places in the draft, from 1. */
+export interface SessionDraft {
+  readonly session: Row;
+  readonly participants: readonly Row[];
+  readonly apps: readonly AppDraft[];
+}
+
+interface AppDraft {
+  readonly app: AppSpec;
+  readonly groups: readonly Row[];
+  readonly players: readonly Row[];
+  readonly extras: readonly Row[];
+}
+
+/** Rows that are worked out or written between two looks at what else there is to do: about 10 ms. */
+const ROWS_AT_ONCE = 2_000;
+
+/** Works a session out, without the database. Large ones let the event loop turn now and then. */
+export async function draftSession(options: NewSession): Promise<SessionDraft> {
+  const { config, isDemo, now, decimals, codes = SECRET_CODES, ownFields = NO_OWN_FIELDS } = options;
   const apps = appsOf(options);
-  checkParticipants(options.participants, config.name, apps);
-  const session = await one(write, SessionTable, {
-    code: codes.session(),
+  checkParticipants(options.participants, config.name, apps.filter(isDivided));
+  const code = codes.session();
+  const session = new Row(SessionTable, null, {
+    code,
     configName: config.name,
     config: toJson(config, `Session config "${config.name}"`),
     pages: JSON.stringify(apps.flatMap(pinnedPages)),
@@ -61,61 +90,201 @@ export async function createSession(
     isDemo,
     label: null,
     comment: null,
+    fields: initialFields(ownFields.session, decimals),
   });
-  const sessionId = session.id as number;
-  const participants = await many(
-    write,
-    ParticipantTable,
-    Array.from({ length: options.participants }, (_, i) => ({
-      sessionId,
+  const fields = initialFields(ownFields.participant, decimals);
+  const participants = Array.from({ length: options.participants }, (_, i) => {
+    const values = {
       idInSession: i + 1,
       code: codes.participant(),
       label: null,
       pageIndex: 0,
       startedAt: null,
-    })),
+      fields,
+    };
+    return new Row(ParticipantTable, null, { id: i + 1, ...values });
+  });
+  const facts: SessionFacts = {
+    id: 0,
+    code,
+    config: JSON.parse(session.values.config as string),
+    isDemo,
+    row: session,
+    ownFields,
+  };
+  const drafts: AppDraft[] = [];
+  for (const app of apps) drafts.push(await draftApp(app, { options, facts, participants }));
+  return { session, participants, apps: drafts };
+}
+
+interface DraftOf {
+  readonly options: NewSession;
+  readonly facts: SessionFacts;
+  readonly participants: readonly Row[];
+}
+
+async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf): Promise<AppDraft> {
+  const { decimals, now, config } = options;
+  const lobby = formsGroupsByArrival(app);
+  const everybody = participants.map((_, i) => i + 1);
+  const byId = new Map(participants.map((row) => [row.values.id as number, row]));
+  const groupValues = initialValues(app.group.table, decimals);
+  const { id: _, ...playerValues } = initialValues(app.player.table, decimals);
+  const draft = { groups: [] as Row[], players: [] as Row[], extras: [] as Row[] };
+  let groupCount = 0;
+  const matrices: number[][][] = [];
+  const earlier = new Map<number, Values[]>();
+  for (const roundNumber of rounds(app)) {
+    const size = lobby || app.playersPerGroup === "all" ? participants.length : app.playersPerGroup;
+    const groups = blocks(everybody, size).map((ids, i): GroupOfRows => {
+      const idInSubsession = lobby ? LOBBY : i + 1;
+      const group = { ...groupValues, id: ++groupCount, roundNumber, idInSubsession };
+      const row = new Row(app.group.table, app.group, group);
+      draft.groups.push(row);
+      const players = ids.map((participantId, at) => {
+        const id = draft.players.length + 1;
+        const values = { ...playerValues, id, groupId: group.id, participantId, roundNumber, idInGroup: at + 1 };
+        const player = new Row(app.player.table, app.player, values);
+        draft.players.push(player);
+        return player;
+      });
+      return { row, players };
+    });
+    const isEven = lobby || participants.length % size === 0;
+    if (app.creatingSession === undefined) {
+      if (draft.players.length % ROWS_AT_ONCE < participants.length) await turn();
+      continue;
+    }
+    const random = seededRandom(seedOf(`${facts.code}/${app.name}/${roundNumber}`));
+    const round = new WholeSubsession({
+      app,
+      session: facts,
+      roundNumber,
+      groups,
+      participants: byId,
+      earlier: (id) => earlier.get(id) ?? [],
+      matrixOf: (n) => matrices[n - 1],
+      newGroup: (idInSubsession) => {
+        const values = { ...groupValues, id: ++groupCount, roundNumber, idInSubsession };
+        const group = new Row(app.group.table, app.group, values);
+        draft.groups.push(group);
+        return group;
+      },
+      ...(lobby
+        ? { fixed: "its groups form when participants arrive, so that creatingSession cannot form them." }
+        : {}),
+      unnumbered: true,
+      decimals,
+      what: `${app.name} creatingSession, round ${roundNumber}`,
+      at: now,
+      random,
+    });
+    const { creatingSession } = app;
+    round.run((subsession) => (creatingSession as (subsession: object) => unknown)(subsession));
+    round.finish();
+    if (!isEven && !round.regrouped) throw wrongNumber(options.participants, config.name, size);
+    matrices.push(round.matrix);
+    const kept = new Set(round.groups.map(({ row }) => row));
+    draft.groups = draft.groups.filter((row) => row.values.roundNumber !== roundNumber || kept.has(row));
+    for (const { view } of round.groups) {
+      for (const rows of view.memory.extras.values()) draft.extras.push(...[...rows.values()].filter(isThere));
+    }
+    for (const player of draft.players.slice(-participants.length)) {
+      const id = player.values.participantId as number;
+      earlier.set(id, [...(earlier.get(id) ?? []), player.values]);
+    }
+    await turn();
+  }
+  return { app, ...draft };
+}
+
+/** Writes a session that was worked out. The rows get their ids from the database. */
+export async function writeSession(
+  write: Writer,
+  { session, participants, apps }: SessionDraft,
+): Promise<{ session: Values; participants: Values[] }> {
+  const [stored = session.values] = await many(write, SessionTable, [session.values]);
+  const sessionId = stored.id as number;
+  const people = await many(
+    write,
+    ParticipantTable,
+    participants.map(({ values: { id: _, ...values } }) => ({ ...values, sessionId })),
   );
-  for (const app of apps) {
+  for (const { app, groups, players, extras } of apps) {
     const subsessions = await many(
       write,
       SubsessionTable,
       rounds(app).map((roundNumber) => ({ sessionId, app: app.name, roundNumber })),
     );
-    for (const subsession of subsessions) await formGroups(write, app, subsession, participants, options.decimals);
+    const common = (row: Row) => {
+      const roundNumber = row.values.roundNumber as number;
+      return { sessionId, subsessionId: subsessions[roundNumber - 1]?.id ?? null };
+    };
+    const actors = groups.map(({ values }) => ({ sessionId, app: app.name, roundNumber: values.roundNumber ?? null }));
+    const groupIds = newIds(groups, await insert(write, ActorTable, actors));
+    const groupId = (draft: Value | undefined) => groupIds.get(draft as number) ?? null;
+    await insert(
+      write,
+      app.group.table,
+      groups.map((row) => ({ ...row.values, ...common(row), id: groupId(row.values.id) })),
+    );
+    const playerIds = newIds(
+      players,
+      await insert(
+        write,
+        app.player.table,
+        players.map((row) => {
+          const { id: _, ...values } = row.values;
+          const participantId = people[(values.participantId as number) - 1]?.id ?? null;
+          return { ...values, ...common(row), groupId: groupId(values.groupId), participantId };
+        }),
+      ),
+    );
+    const linked = (spec: FieldSpec, id: Value) =>
+      id === null ? null : spec.to === "group" ? groupId(id) : (playerIds.get(id as number) ?? null);
+    for (const [table, rows] of Map.groupBy(extras, (row) => row.table)) {
+      const stored = rows.map(({ model, values }) => {
+        const row: Values = { ...values, actorId: groupId(values.actorId) };
+        for (const [name, spec] of Object.entries(model?.fields ?? {})) {
+          if (spec.kind === "link") row[name] = linked(spec, values[name] ?? null);
+        }
+        return row;
+      });
+      await insert(write, table, stored);
+    }
   }
-  return { session, participants };
+  return { session: stored, participants: people };
 }
 
-/** One round of an app: its actors, groups and players. */
-async function formGroups(
-  write: Writer,
-  app: AppSpec,
-  subsession: Values,
-  participants: readonly Values[],
-  decimals: number,
-) {
-  const { sessionId, roundNumber } = subsession as { sessionId: number; roundNumber: number };
-  const common = { sessionId, subsessionId: subsession.id as number, roundNumber };
-  const size = app.playersPerGroup === "all" ? participants.length : app.playersPerGroup;
-  const actorIds = await write.insert(
-    ActorTable,
-    Array.from({ length: participants.length / size }, () => ({ sessionId, app: app.name, roundNumber })),
-  );
-  await write.insert(
-    app.group.table,
-    actorIds.map((id, i) => ({ ...initialValues(app.group.table, decimals), ...common, id, idInSubsession: i + 1 })),
-  );
-  const { id: _, ...values } = initialValues(app.player.table, decimals);
-  await write.insert(
-    app.player.table,
-    participants.map((participant, i) => ({
-      ...values,
-      ...common,
-      groupId: actorIds[Math.floor(i / size)] ?? null,
-      participantId: participant.id ?? null,
-      idInGroup: (i % size) + 1,
-    })),
-  );
+/** idInSubsession of the group in which all players of a round are until groups form out of it. */
+export const LOBBY = 0;
+
+/** Whether an app's groups form when participants arrive. */
+export function formsGroupsByArrival(app: AppSpec): boolean {
+  return app.pages[0]?.wait?.scope === "arrival";
+}
+
+/** Whether the number of participants must be a multiple of the groups' size. */
+function isDivided(app: AppSpec): boolean {
+  return app.creatingSession === undefined && !formsGroupsByArrival(app);
+}
+
+function isThere(row: Row): boolean {
+  return !row.deleted;
+}
+
+function newIds(drafts: readonly Row[], ids: readonly number[]): Map<number, number> {
+  return new Map(drafts.map((row, i) => [row.values.id as number, ids[i] as number]));
+}
+
+/** Inserts rows bit by bit, so that a large session does not hold everything else up. */
+async function insert(write: Writer, table: Table, rows: readonly Values[]): Promise<number[]> {
+  const ids: number[] = [];
+  for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+    if (from > 0) await turn();
+    for (const id of await write.insert(table, rows.slice(from, from + ROWS_AT_ONCE))) ids.push(id);
+  }
+  return ids;
 }
 
 /** The apps of a config, in order. */
@@ -139,7 +308,11 @@ function checkParticipants(participants: number, configName: string, apps: reado
   const sizes = apps.map((app) => app.playersPerGroup).filter((size) => size !== "all");
   const multiple = sizes.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
   if (Number.isSafeInteger(participants) && participants > 0 && participants % multiple === 0) return;
-  throw new WalrasError(
+  throw wrongNumber(participants, configName, multiple);
+}
+
+function wrongNumber(participants: number, configName: string, multiple: number): WalrasError {
+  return new WalrasError(
     "wrong_number_of_participants",
     `A session of "${configName}" cannot have ${participants} participants: its groups need ` +
       (multiple === 1 ? "a whole number of at least 1." : `a multiple of ${multiple}.`),
@@ -160,13 +333,8 @@ function pinnedPages(app: AppSpec): PinnedPage[] {
 
 /** Inserts rows of a numbered table and returns them with their ids. */
 async function many(write: Writer, table: Table, rows: readonly Values[]): Promise<Values[]> {
-  const ids = await write.insert(table, rows);
+  const ids = await insert(write, table, rows);
   return rows.map((row, i) => ({ id: ids[i] ?? null, ...row }));
-}
-
-async function one(write: Writer, table: Table, row: Values): Promise<Values> {
-  const [inserted = row] = await many(write, table, [row]);
-  return inserted;
 }
 
 const LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -87,6 +87,8 @@ export const SessionTable = makeTable({
     isDemo: "boolean",
     label: "text",
     comment: "longText",
+    /** What the project declares as sessionFields. */
+    fields: "json",
   },
   key: ["id"],
   generated: true,
@@ -105,6 +107,8 @@ export const ParticipantTable = makeTable({
     label: "text",
     pageIndex: "integer",
     startedAt: "timestamp",
+    /** What the project declares as participantFields. */
+    fields: "json",
   },
   key: ["id"],
   generated: true,

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
-import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW } from "./handles.ts";
+import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW, VIEW } from "./handles.ts";
 import { type GroupMemory, Row } from "./memory.ts";
+import { OwnFields, ownObject } from "./own-fields.ts";
 import type { Value } from "./tables.ts";
 import { Unit } from "./unit.ts";
 import { checkValue, initialValues } from "./values.ts";
@@ -13,6 +14,20 @@ export { VIEW } from "./handles.ts";
 export interface ParsedJson {
   text: string;
   readonly value: unknown;
+}
+
+/** What a view is made with. */
+export interface ViewOptions {
+  /** Names the call in errors, e.g. `auction/Bidding live`. */
+  readonly what: string;
+  readonly at: number;
+  readonly random: () => number;
+  /** Shared by the views of one call that sees several groups. */
+  readonly own?: OwnFields;
+  /** The call may change the session's fields: no other group runs at the same time. */
+  readonly mayWriteSession?: boolean;
+  /** Rows have no numbers yet, so that `id` cannot be read. */
+  readonly unnumbered?: boolean | undefined;
 }
 
 /**
@@ -31,12 +46,20 @@ export abstract class View {
   /** JSON fields that were read, with the text that they were read from: they may be changed in place, which shows
    * at the end of the unit. */
   protected readonly parsed = new Map<Row, Map<string, ParsedJson>>();
+  /** Declared fields of participants and of the session. */
+  protected readonly own: OwnFields;
+  readonly #ownObjects = new Map<Row, object>();
+  readonly #mayWriteSession: boolean;
+  readonly #unnumbered: boolean;
 
-  constructor(memory: GroupMemory, options: { what: string; at: number; random: () => number }) {
+  constructor(memory: GroupMemory, options: ViewOptions) {
     this.memory = memory;
     this.what = options.what;
     this.at = options.at;
     this.#draw = options.random;
+    this.own = options.own ?? new OwnFields();
+    this.#mayWriteSession = options.mayWriteSession ?? false;
+    this.#unnumbered = options.unnumbered ?? false;
   }
 
   /** The unit's time, milliseconds since 1970 (UTC). */
@@ -74,6 +97,72 @@ export abstract class View {
 
   extra(row: Row): Handle {
     return this.#handle(row, extraHandle);
+  }
+
+  /** The person behind a player. @param row of the participant */
+  participant(row: Row): object {
+    const { code, label, idInSession } = row.values;
+    return this.#ownObject(row, "participant", { code, label, idInSession });
+  }
+
+  session(): object {
+    const { id, code, config, isDemo, row } = this.memory.session;
+    const builtIns = { id, code, config, isDemo: isDemo === true };
+    return row === undefined ? builtIns : this.#ownObject(row, "session", builtIns);
+  }
+
+  #ownObject(row: Row, what: "participant" | "session", builtIns: Record<string, unknown>): object {
+    let object = this.#ownObjects.get(row);
+    if (object === undefined) {
+      const { app, decimals, session } = this.memory;
+      object = ownObject({
+        what,
+        app: app.name,
+        builtIns,
+        fields: session.ownFields?.[what] ?? {},
+        decimals,
+        values: () => {
+          this.check();
+          return this.own.values(row, this.read(row, "fields") as string | null);
+        },
+        requireWritable: (field) => {
+          if (what === "session") this.#requireSession(field);
+        },
+      });
+      this.#ownObjects.set(row, object);
+    }
+    return object;
+  }
+
+  #requireSession(field: string): void {
+    if (this.#mayWriteSession) return;
+    throw new AuthorError(
+      "session_read_only",
+      `${this.what}: session${field === "" ? "'s fields" : `.${field}`} cannot be changed here, since other groups read it at the same time. Set it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true.`,
+    );
+  }
+
+  /** The fields of participants and of the session that were changed. @throws AuthorError for what is not JSON, or not theirs to change */
+  protected *changedOwn(): Iterable<{ row: Row; text: string }> {
+    for (const changed of this.own.changed()) {
+      if (changed.row === this.memory.session.row) this.#requireSession("");
+      yield changed;
+    }
+  }
+
+  /** A player who is in this view's group from now on: what authors hold of them goes on here. */
+  moveIn(row: Row, from: View): void {
+    const handle = from.#handles.get(row);
+    if (handle !== undefined) {
+      from.#handles.delete(row);
+      this.#handles.set(row, handle);
+      (handle as { [VIEW]: View })[VIEW] = this;
+    }
+    const parsed = from.parsed.get(row);
+    if (parsed !== undefined) {
+      from.parsed.delete(row);
+      this.parsed.set(row, parsed);
+    }
   }
 
   #handle(row: Row, make: (view: View, row: Row) => Handle): Handle {
@@ -189,6 +278,12 @@ export abstract class View {
   /** A built-in column that only Walras writes. */
   builtIn(row: Row, name: string): Value {
     this.check();
+    if (name === "id" && this.#unnumbered) {
+      throw new AuthorError(
+        "not_numbered",
+        `${this.what}: ${row.model?.name}.id is given when the session has been made. Use player.participant.idInSession or group.idInSubsession instead.`,
+      );
+    }
     return this.read(row, name);
   }
 
@@ -263,7 +358,7 @@ export abstract class View {
 export class DirectView extends View {
   readonly unit: Unit;
 
-  constructor(memory: GroupMemory, options: { what: string; at: number; random: () => number }) {
+  constructor(memory: GroupMemory, options: ViewOptions) {
     super(memory, options);
     this.unit = new Unit(memory);
   }
@@ -271,6 +366,7 @@ export class DirectView extends View {
   /** Ends the call: in-place changes of JSON fields are found now. @throws AuthorError for what is not JSON */
   finish(): void {
     for (const { row, name, text } of this.changedInPlace()) this.write(row, name, text);
+    for (const { row, text } of this.changedOwn()) this.write(row, "fields", text);
     this.end();
   }
 

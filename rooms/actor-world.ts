@@ -1,6 +1,7 @@
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { Committer } from "../entities/committer.ts";
+import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import type { Store } from "../entities/store.ts";
 import type { Renderer } from "./calls.ts";
 import type { GateLimits } from "./gate.ts";
@@ -16,6 +17,8 @@ export interface ActorWorld {
   readonly currency: CurrencyFormat;
   /** JSON text of which code runs; each `loaded` entry keeps it. */
   readonly version: string | null;
+  /** What the project declares for participants and sessions. */
+  readonly ownFields: OwnFieldSpecs;
   readonly log: Log;
   /** Participants are told what went wrong in the author's code. */
   readonly development: boolean;

@@ -2,9 +2,9 @@ import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import type { AppSpec, PinnedPage } from "../entities/app-spec.ts";
 import type { CommitOwner, UnitRefusal } from "../entities/committer.ts";
-import { GroupMemory, type Row } from "../entities/memory.ts";
+import { GroupMemory, Row } from "../entities/memory.ts";
 import type { EntryKind, JournalEntry, StoredUnit } from "../entities/store.ts";
-import { ParticipantTable } from "../entities/system-tables.ts";
+import { ParticipantTable, SessionTable } from "../entities/system-tables.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { ActorWorld } from "./actor-world.ts";
@@ -197,6 +197,8 @@ export class Actor implements CommitOwner {
       code: rows.session.code as string,
       config: deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>),
       isDemo: rows.session.isDemo === true,
+      row: new Row(SessionTable, null, rows.session),
+      ownFields: this.world.ownFields,
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
     this.clients.expect(rows.players.length);
@@ -266,7 +268,7 @@ export class Actor implements CommitOwner {
 
   /** As {@link pageOf}, by idInGroup. */
   pageOfPlayer(idInGroup: number): string | undefined {
-    const row = this.memory.players[idInGroup - 1];
+    const row = this.memory.playerAt(idInGroup);
     return row === undefined ? undefined : this.pageOf(row.values.participantId as number);
   }
 

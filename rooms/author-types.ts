@@ -2,6 +2,7 @@ import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
 import type { LiveCall } from "./live-call.ts";
+import type { ParticipantFields, SessionFields } from "./register.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
 /**
@@ -28,8 +29,11 @@ export function toPage(page: string, deliveries: Deliveries | readonly (Deliveri
   return new PageDeliveries(page, deliveries);
 }
 
-/** What is the same for a whole session. */
-export interface Session {
+/** What is the same for a whole session: what is built in, and the project's sessionFields, which are set in
+ * creatingSession and where all groups wait for each other. */
+export type Session = SessionBuiltIns & SessionFields;
+
+export interface SessionBuiltIns {
   readonly code: string;
   /** The session config's parameters, as in walras.config.ts. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -40,8 +44,10 @@ export interface Subsession {
   readonly roundNumber: number;
 }
 
-/** The person behind a player, over all apps of the session. */
-export interface Participant {
+/** The person behind a player, over all apps of the session: what is built in, and the project's participantFields. */
+export type Participant = ParticipantBuiltIns & ParticipantFields;
+
+export interface ParticipantBuiltIns {
   /** The secret in the person's link: do not show it to others. */
   readonly code: string;
   /** The label given to them by the experimenter or a lab, if any. */
@@ -51,7 +57,15 @@ export interface Participant {
 }
 
 /** A participant in one round: built-in properties and the fields declared under `player`. */
-export type Player<G extends Fields, P extends Fields> = PlayerBuiltIns<G, P> & FieldsOf<P, G, P>;
+export type Player<G extends Fields, P extends Fields> = PlayerBuiltIns<G, P> & RoleOf<P> & FieldsOf<P, G, P>;
+
+/** An app without roles may have a field of that name. */
+type RoleOf<P> = "role" extends keyof P
+  ? unknown
+  : {
+      /** One of the app's roles, by idInGroup; "" for players beyond them. */
+      readonly role: string;
+    };
 
 /** The players who interact in one round: built-in properties and the fields declared under `group`. */
 export type Group<G extends Fields, P extends Fields> = GroupBuiltIns<G, P> & FieldsOf<G, G, P>;
@@ -93,6 +107,8 @@ export interface GroupBuiltIns<G extends Fields, P extends Fields> {
   getPlayers(): Player<G, P>[];
   /** @throws if the group has no such player */
   getPlayerById(idInGroup: number): Player<G, P>;
+  /** @throws if the app has no such role, or the group nobody with it */
+  getPlayerByRole(role: string): Player<G, P>;
 }
 
 /** A player in a round that is over (or to be read as if it were): nothing can be changed. */

@@ -91,6 +91,10 @@ export interface SessionConfig {
   readonly doc?: string;
   readonly appSequence: readonly string[];
   readonly numDemoParticipants: number;
+  /** What everybody gets for taking part, in real money. Default: 0. */
+  readonly participationFee?: number;
+  /** What a point is worth in real money. Default: 1. */
+  readonly realWorldCurrencyPerPoint?: number;
   /** Custom parameters, read by apps as `player.session.config`. */
   readonly [parameter: string]: unknown;
 }

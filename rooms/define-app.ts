@@ -12,6 +12,7 @@ import { type ExportOptions, makeExport } from "./define-export.ts";
 import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { isStandardSchema } from "./standard-schema.ts";
+import type { WholeSubsession } from "./subsession-types.ts";
 
 type Models = Readonly<Record<string, Fields>>;
 type Constants = Readonly<Record<string, unknown>>;
@@ -29,6 +30,8 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
   playersPerGroup?: number | "all";
   /** How often the pages are played. Default: 1. */
   rounds?: number;
+  /** Names of what players are, by idInGroup: `player.role` and `group.getPlayerByRole("buyer")`. */
+  roles?: readonly string[];
   /** Seconds without a connection after which a player counts as gone (`player.connected`). Default: 5. */
   presenceGrace?: number;
   /** Numbers and texts that stay the same; `C` in templates. */
@@ -55,6 +58,11 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
   page<D = unknown>(name: string, options: PageOptions<Player<G, P>, D, G> & { formModel: "group" }): void;
   page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D, P> & { formModel?: "player" }): void;
   /**
+   * Runs when a session is created, for each round of the app in order: forms groups, assigns treatments,
+   * sets fields. If it throws, there is no session.
+   */
+  creatingSession(run: (subsession: WholeSubsession<G, P>) => void): void;
+  /**
    * Adds a page on which players wait for each other; it needs no template.
    *
    * @throws AuthorError for a mistake in its options
@@ -76,6 +84,8 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
 export type PlayerOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Player<G, P> : never;
 /** The group type of an app. */
 export type GroupOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Group<G, P> : never;
+/** The type of what creatingSession gets. */
+export type SubsessionOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? WholeSubsession<G, P> : never;
 /** The row type of one of an app's extra models: `RowOf<typeof app, "Bid">`. */
 export type RowOf<A, M extends string> =
   A extends App<infer _C, infer G, infer P, infer X> ? (M extends keyof X ? Row<X[M], G, P> : never) : never;
@@ -86,6 +96,7 @@ const APP_OPTIONS = [
   "doc",
   "playersPerGroup",
   "rounds",
+  "roles",
   "presenceGrace",
   "constants",
   "group",
@@ -121,12 +132,14 @@ export function defineApp<
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
   const exports: CustomExport[] = [];
-  const spec: AppSpec = {
+  const spec: Mutable<AppSpec> = {
     name,
     title: title ?? name,
     doc,
     playersPerGroup: playersPerGroup ?? 1,
     rounds: rounds ?? 1,
+    roles: checkRoles(definition),
+    creatingSession: undefined,
     presenceGrace: presenceGrace(definition.presenceGrace, name),
     constants: constants ?? {},
     group: makeModel(name, "group", "Group", definition.group ?? {}),
@@ -145,6 +158,18 @@ export function defineApp<
     spec,
     page<D>(pageName: string, options: GivenOptions<Player<G, P>, D> = {}) {
       pages.push(makePage(spec, pageName, options));
+    },
+    creatingSession(run) {
+      if (typeof run !== "function" || run.constructor.name !== "Function") {
+        throw new AuthorError(
+          "wrong_option",
+          `${name}: creatingSession is ${typeof run === "function" ? "async or a generator" : describe(run)}; give it a plain function of subsession.`,
+        );
+      }
+      if (spec.creatingSession !== undefined) {
+        throw new AuthorError("name_taken", `${name}: creatingSession was given already. Put both into one function.`);
+      }
+      spec.creatingSession = run;
     },
     waitPage(pageName, options = {}) {
       const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
@@ -205,6 +230,35 @@ function presenceGrace(seconds: unknown, name: string): number {
     "wrong_option",
     `${name}: presenceGrace is ${describe(seconds)}; give it a number of seconds from 0 to ${LONGEST_GRACE}, or leave it out for ${PRESENCE_GRACE}.`,
   );
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function checkRoles({ name, roles, playersPerGroup, player }: AppDefinition<Constants, Fields, Fields, Models>) {
+  if (roles === undefined) return [];
+  if (!Array.isArray(roles) || roles.length === 0 || roles.some((role) => typeof role !== "string" || role === "")) {
+    throw new AuthorError(
+      "wrong_option",
+      `${name}: roles is ${describe(roles)}; give it an array of names by idInGroup, e.g. ["buyer", "seller"].`,
+    );
+  }
+  const twice = roles.find((role, at) => roles.indexOf(role) !== at);
+  if (twice !== undefined) {
+    throw new AuthorError("wrong_option", `${name}: roles has ${describe(twice)} twice; a role belongs to one player.`);
+  }
+  if (typeof playersPerGroup === "number" && roles.length > playersPerGroup) {
+    throw new AuthorError(
+      "wrong_option",
+      `${name}: roles has ${roles.length} names, but a group has ${playersPerGroup} players. Name at most one role for each.`,
+    );
+  }
+  if (player !== undefined && Object.hasOwn(player, "role")) {
+    throw new AuthorError(
+      "reserved_name",
+      `${name}: Player.role is built in when the app has roles. Rename the field.`,
+    );
+  }
+  return [...roles];
 }
 
 function checkText(value: unknown, where: string): void {

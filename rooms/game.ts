@@ -4,7 +4,8 @@ import { systemEnv } from "../client-sdk/env.ts";
 import { messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import { Committer } from "../entities/committer.ts";
-import { createSession } from "../entities/sessions.ts";
+import { NO_OWN_FIELDS } from "../entities/own-fields.ts";
+import { draftSession, writeSession } from "../entities/sessions.ts";
 import type { Store } from "../entities/store.ts";
 import type { ActorLimits, ActorWorld } from "./actor-world.ts";
 import { Actors } from "./actors.ts";
@@ -84,6 +85,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     renderer: options.renderer,
     currency: options.config.currency,
     version: options.version ?? null,
+    ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
     log,
     development: options.development ?? false,
     watchdog,
@@ -117,17 +119,17 @@ export async function startGame(options: GameOptions): Promise<Game> {
     call: (actorId, command) => actors.call(actorId, command),
     seat: (actorId, participantId, pageIndex) => rooms.seat(actorId, participantId, pageIndex),
     createSession: (config, { participants, isDemo }) =>
-      committer
-        .transact((write) =>
-          createSession(write, {
-            config,
-            apps,
-            participants,
-            isDemo,
-            now: Date.now(),
-            decimals: world.currency.decimals,
-          }),
-        )
+      draftSession({
+        config,
+        apps,
+        participants,
+        isDemo,
+        now: Date.now(),
+        decimals: world.currency.decimals,
+        ownFields: world.ownFields,
+      })
+        // The authors' functions have run, outside of the transaction for which all groups wait.
+        .then((draft) => committer.transact((write) => writeSession(write, draft)))
         .then(({ session }) => session),
     retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
     health: () => ({

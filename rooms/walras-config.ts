@@ -1,16 +1,23 @@
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import { toJson } from "../client-sdk/json.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
+import type { FieldSpec } from "../entities/app-spec.ts";
+import { type Fields, fieldSpec } from "../entities/fields.ts";
+import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { SessionConfig } from "./calls.ts";
 
 /** What walras.config.ts hands to {@link defineConfig}. */
-export interface ConfigDefinition {
+export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = Fields> {
   /** What can be run: sequences of apps with parameters. */
   sessionConfigs: readonly SessionConfig[];
   /** Parameters that all session configs have unless they say otherwise. */
   sessionConfigDefaults?: Readonly<Record<string, unknown>>;
+  /** Fields of a participant, over all apps: `player.participant.treatment`. See {@link Register} for their types. */
+  participantFields?: P;
+  /** Fields of a session: `player.session.price`. Set in creatingSession, and where all groups wait for each other. */
+  sessionFields?: S;
   /** How amounts are rounded and written. Default: whole points. */
   currency?: {
     /** Points rather than money. Default: true, unless a `code` is given. */
@@ -29,11 +36,20 @@ export interface ConfigDefinition {
 /** The configuration with everything filled in. */
 export interface Config {
   readonly sessionConfigs: readonly SessionConfig[];
+  /** The checked participantFields and sessionFields. Default: none. */
+  readonly ownFields?: OwnFieldSpecs;
   readonly currency: CurrencyFormat;
   readonly language: string;
 }
 
-const CONFIG_OPTIONS = ["sessionConfigs", "sessionConfigDefaults", "currency", "language"];
+const CONFIG_OPTIONS = [
+  "sessionConfigs",
+  "sessionConfigDefaults",
+  "participantFields",
+  "sessionFields",
+  "currency",
+  "language",
+];
 const CURRENCY_OPTIONS = ["points", "code", "decimals", "locale"];
 
 /**
@@ -42,7 +58,9 @@ const CURRENCY_OPTIONS = ["points", "code", "decimals", "locale"];
  *
  * @throws AuthorError `wrong_config` or `unknown_option`, naming place, value and cure
  */
-export function defineConfig(definition: ConfigDefinition): Config {
+export function defineConfig<P extends Fields = Record<never, never>, S extends Fields = Record<never, never>>(
+  definition: ConfigDefinition<P, S>,
+): Config & { readonly participantFields: P; readonly sessionFields: S } {
   requireObject(definition, "defineConfig(...)");
   checkKeys(definition, CONFIG_OPTIONS, "walras.config");
   const { sessionConfigs, sessionConfigDefaults = {}, language = "en" } = definition;
@@ -68,7 +86,45 @@ export function defineConfig(definition: ConfigDefinition): Config {
     seen.add(config.name);
     return config;
   });
-  return { sessionConfigs: complete, currency: currencyFormat(definition.currency ?? {}, language), language };
+  const { participantFields, sessionFields } = definition;
+  return {
+    sessionConfigs: complete,
+    // Left out, they are the empty type.
+    participantFields: (participantFields ?? {}) as P,
+    sessionFields: (sessionFields ?? {}) as S,
+    ownFields: {
+      participant: ownFields(participantFields, "participantFields", PARTICIPANT_MEMBERS),
+      session: ownFields(sessionFields, "sessionFields", SESSION_MEMBERS),
+    },
+    currency: currencyFormat(definition.currency ?? {}, language),
+    language,
+  };
+}
+
+/** What participants and sessions have beside a project's own fields, now or in exports. */
+const PARTICIPANT_MEMBERS = ["id", "code", "label", "idInSession", "payoff", "startedAt", "visited", "pageIndex"];
+const SESSION_MEMBERS = ["id", "code", "label", "config", "comment", "isDemo", "createdAt"];
+
+function ownFields(fields: unknown, where: string, members: readonly string[]): Record<string, FieldSpec> {
+  if (fields === undefined) return {};
+  requireObject(fields, where);
+  const specs: Record<string, FieldSpec> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const at = `walras.config: ${where}.${name}`;
+    if (!/^[a-z][A-Za-z0-9]*$/.test(name)) {
+      throw new AuthorError("wrong_name", `${at} must be named in camelCase: a small letter, then letters and digits.`);
+    }
+    if (members.includes(name)) throw new AuthorError("reserved_name", `${at} is built in. Choose another name.`);
+    const spec = fieldSpec(field, at);
+    if (spec.kind === "link") {
+      throw new AuthorError(
+        "wrong_option",
+        `${at} is a link, which leads into one app's group. Use integer() or text().`,
+      );
+    }
+    specs[name] = spec;
+  }
+  return specs;
 }
 
 function sessionConfig(given: Record<string, unknown>, where: string): SessionConfig {
@@ -85,6 +141,12 @@ function sessionConfig(given: Record<string, unknown>, where: string): SessionCo
   }
   if (!isNumber(numDemoParticipants, 1)) {
     throw wrong(`${named}: numDemoParticipants`, numDemoParticipants, "give it a whole number from 1");
+  }
+  for (const key of ["participationFee", "realWorldCurrencyPerPoint"]) {
+    const amount = parameters[key];
+    if (amount !== undefined && !(typeof amount === "number" && Number.isFinite(amount) && amount >= 0)) {
+      throw wrong(`${named}: ${key}`, amount, "give it a number from 0, in real money");
+    }
   }
   try {
     toJson(parameters, `walras.config: ${named}`);

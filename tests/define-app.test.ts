@@ -668,6 +668,9 @@ test("a configuration is completed with its defaults", () => {
     sessionConfigs: [session],
     currency: { locale: "en", code: null, decimals: 0, points: ["point", "points"] },
     language: "en",
+    participantFields: {},
+    sessionFields: {},
+    ownFields: { participant: {}, session: {} },
   });
   const full = defineConfig({
     sessionConfigs: [

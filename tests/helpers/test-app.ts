@@ -49,6 +49,8 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     doc: undefined,
     playersPerGroup: options.playersPerGroup ?? 2,
     rounds: options.rounds ?? 1,
+    roles: [],
+    creatingSession: undefined,
     presenceGrace: 5,
     constants: {},
     group: model(

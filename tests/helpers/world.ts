@@ -3,6 +3,7 @@ import { systemEnv } from "../../client-sdk/env.ts";
 import type { ServerFrame } from "../../client-sdk/protocol.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { Committer } from "../../entities/committer.ts";
+import { NO_OWN_FIELDS } from "../../entities/own-fields.ts";
 import { createSession } from "../../entities/sessions.ts";
 import type { Store } from "../../entities/store.ts";
 import type { Values } from "../../entities/tables.ts";
@@ -64,6 +65,7 @@ export class TestWorld {
       },
       currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
       version: null,
+      ownFields: NO_OWN_FIELDS,
       log: this.log,
       development: true,
       watchdog: NO_WATCHDOG,
@@ -90,6 +92,7 @@ export class TestWorld {
         isDemo: false,
         now: Date.now(),
         decimals: this.world.currency.decimals,
+        ownFields: this.world.ownFields,
       }),
     );
     return { session, people };

@@ -3,6 +3,7 @@ import type { PageLive, Seat, SeatAnswer, Send } from "../../client-sdk/protocol
 import { decodeMessage, FRAME_HEADER, JOIN_ACK } from "../../client-sdk/wire.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { Committer } from "../../entities/committer.ts";
+import { NO_OWN_FIELDS } from "../../entities/own-fields.ts";
 import type { ActorLimits, ActorWorld } from "../../rooms/actor-world.ts";
 import { Actors } from "../../rooms/actors.ts";
 import type { Reply } from "../../rooms/calls.ts";
@@ -80,6 +81,7 @@ export class Process {
       store: this.#store,
       committer: this.#committer,
       apps,
+      ownFields: NO_OWN_FIELDS,
       renderer: {
         render: ({ variables }) => ({ html: String((variables.group as { transfers: number }).transfers), nonce: "" }),
       },
