@@ -33,6 +33,7 @@ export type {
   Deliveries,
   ExtraModel,
   Group,
+  LiveResult,
   Messages,
   PageOptions,
   Participant,
@@ -56,7 +57,6 @@ export {
 export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
-export type { LiveHandler, LiveResult } from "./rooms/live-types.ts";
 export * from "./rooms/register.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export type { WholeSubsession } from "./rooms/subsession-types.ts";

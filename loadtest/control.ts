@@ -35,6 +35,8 @@ export function answer(commands: Commands): void {
     process.stdout.write(`${JSON.stringify(reply)}\n`);
   });
   lines.on("close", () => process.exit(0));
+  // A terminal's Control+C goes to all its processes; what it means, the parent decides.
+  process.on("SIGINT", () => {});
   process.stdout.write("ready\n");
 }
 
@@ -45,6 +47,7 @@ export class Child<C extends Commands> {
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #questions = 0;
   #errors = "";
+  #ended: string | undefined;
 
   /** @param file a TypeScript file that calls {@link answer} @param args for it, as JSON */
   static async start<C extends Commands>(file: string, args: unknown): Promise<Child<C>> {
@@ -62,7 +65,10 @@ export class Child<C extends Commands> {
     this.#process.stderr?.on("data", (chunk) => {
       this.#errors = (this.#errors + String(chunk)).slice(-4000);
     });
+    // One that is gone takes no more questions; its exit tells.
+    this.#process.stdin?.on("error", () => {});
     this.#process.on("exit", (code, signal) => {
+      this.#ended = String(signal ?? code);
       for (const { reject } of this.#waiting.values()) {
         reject(new Error(`${this.#name} ended (${signal ?? code}).\n${this.#errors}`));
       }
@@ -74,6 +80,9 @@ export class Child<C extends Commands> {
 
   /** Asks, and waits for the answer. @throws what the command threw, or that the process has ended */
   ask<K extends string & keyof C>(name: K, ...args: Arguments<C, K>): Promise<Value<C, K>> {
+    if (this.#ended !== undefined) {
+      return Promise.reject(new Error(`${this.#name} has ended (${this.#ended}).\n${this.#errors}`));
+    }
     const id = ++this.#questions;
     const answered = this.#wait(id) as Promise<Value<C, K>>;
     this.#process.stdin?.write(`${JSON.stringify({ id, name, args } satisfies Question)}\n`);
@@ -83,6 +92,11 @@ export class Child<C extends Commands> {
   /** What it wrote to stderr, the end of it. */
   get errors(): string {
     return this.#errors;
+  }
+
+  /** The exit code or signal with which it has ended; undefined while it runs. */
+  get ended(): string | undefined {
+    return this.#ended;
   }
 
   async stop(): Promise<void> {

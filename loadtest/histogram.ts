@@ -17,9 +17,9 @@ export class Histogram {
     return this.#size;
   }
 
-  add(milliseconds: number): void {
+  add(milliseconds: number, times = 1): void {
     const bucket = milliseconds <= LEAST ? 0 : Math.ceil(Math.log(milliseconds / LEAST) / STEP);
-    this.#put(Math.min(bucket, BUCKETS - 1), 1);
+    this.#put(Math.min(bucket, BUCKETS - 1), times);
   }
 
   merge(data: HistogramData): void {

@@ -17,8 +17,9 @@ export interface Figures {
   cpu: number;
   /** Bytes. `heap`: JavaScript's, and the buffers outside of it. */
   memory: { resident: number; heap: number };
-  /** How late the event loop was since the figures were last read, in milliseconds; null at the first reading. */
-  loopDelay: { p50: number; p99: number; max: number } | null;
+  /** How late the event loop was since the figures were last read; null at the first reading. `delays`: so many
+   * looks at it found it late by so many milliseconds. */
+  loopDelay: { max: number; delays: [ms: number, count: number][] } | null;
   /** Loaded groups, open sockets, units waiting for the database, and why writes are refused, if they are. */
   actors: number;
   sockets: number;
@@ -86,13 +87,9 @@ export class FigureReader {
       this.#loop.enable();
       return null;
     }
-    // Node records the time between two looks: what is beyond the resolution was delay.
-    const delay = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
-    const { max } = this.#loop;
-    const [p50, p99] = [this.#loop.percentile(50), this.#loop.percentile(99)];
-    const isEmpty = this.#loop.count === 0;
+    const delays = delaysOf(this.#loop);
     this.#loop.reset();
-    return isEmpty ? { p50: 0, p99: 0, max: 0 } : { p50: delay(p50), p99: delay(p99), max: delay(max) };
+    return { max: Math.max(0, ...delays.map(([ms]) => ms)), delays };
   }
 
   /** Looks at the event loop no more. */
@@ -101,4 +98,18 @@ export class FigureReader {
     this.#loop?.disable();
     this.#loop = undefined;
   }
+}
+
+function delaysOf(loop: ReturnType<typeof monitorEventLoopDelay>): [ms: number, count: number][] {
+  const delays: [number, number][] = [];
+  let before = 0;
+  if (loop.count > 0) {
+    for (const [percentile, nanoseconds] of loop.percentiles) {
+      const upTo = Math.round((percentile / 100) * loop.count);
+      // Node records the time between two looks: what is beyond the resolution was delay.
+      if (upTo > before) delays.push([Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS), upTo - before]);
+      before = upTo;
+    }
+  }
+  return delays;
 }
