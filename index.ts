@@ -33,7 +33,6 @@ export type {
   Deliveries,
   ExtraModel,
   Group,
-  LiveResult,
   Messages,
   PageOptions,
   Participant,
@@ -57,6 +56,7 @@ export {
 export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
+export type { LiveHandler, LiveResult } from "./rooms/live-types.ts";
 export * from "./rooms/register.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export type { WholeSubsession } from "./rooms/subsession-types.ts";

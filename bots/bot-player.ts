@@ -1,4 +1,6 @@
+import { callMessage } from "../client-sdk/call.ts";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { typedLive } from "../client-sdk/live-types.ts";
 import { seededRandom } from "../entities/random.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Bot, BotForm, BotLive, ReceiveOptions, SubmitOptions } from "./bot.ts";
@@ -70,7 +72,17 @@ export class BotPlayer implements Bot<unknown> {
       receiveAll: <T>() => this.#inbox.splice(0) as T[],
       send: (data) => this.#call("live.send", [data], () => this.#send(data)),
       call: (type, data) =>
-        this.#call("live.call", data === undefined ? [type] : [type, data], () => this.#send({ type, ...data })),
+        this.#call("live.call", data === undefined ? [type] : [type, data], async () =>
+          this.#send(callMessage(type, data)),
+        ),
+      on: (page) => {
+        if (page.app === this.app) return typedLive(this.live);
+        throw this.#error(
+          "live.on",
+          [page.name],
+          `page ${page.name} is one of ${page.app}, and the bot plays ${this.app}`,
+        );
+      },
       receive: <T>(matches?: (data: T) => boolean, options: ReceiveOptions = {}) =>
         this.#call("live.receive", matches === undefined ? [] : [matches], () =>
           this.#receive(matches as ((data: unknown) => boolean) | undefined, options),

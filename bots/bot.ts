@@ -1,3 +1,5 @@
+import type { LiveConnection, LivePage } from "../client-sdk/live-types.ts";
+
 /** What a bot posts with a page: field → value. `true` and `false` tick and clear a checkbox or choose Yes or No. */
 export type BotForm = Readonly<
   Record<string, string | number | boolean | null | undefined | readonly (string | number)[]>
@@ -38,6 +40,13 @@ export interface BotLive<Message = unknown> {
    * effect included.
    */
   receiveAll<T = unknown>(): T[];
+  /**
+   * The same with the types of a page, as `app.page(...)` gave it:
+   * `const quote = await bot.live.on(bidding).call("offer", { price: 4 })`.
+   *
+   * @throws BotError if it is a page of another app
+   */
+  on<P extends LivePage>(page: P): LiveConnection<P>;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What tests, bots and load tools import as "walras/client". Browsers get page.ts, bundled by the server. */
 export { callMessage } from "./call.ts";
+export { type ConnectedLive, connectLive } from "./connect-live.ts";
 export { formatCurrency } from "./currency.ts";
 export { backoff, type Env, makeClientId, systemEnv } from "./env.ts";
 export { AuthorError, codeOf, messageOf, WalrasError } from "./errors.ts";
@@ -7,6 +8,18 @@ export { type HeadlessOptions, type HeadlessPage, HeadlessParticipant, type Rece
 export { type Json, toJson } from "./json.ts";
 export { Link, type LinkOptions, type LinkStatus, linkDefaults } from "./link.ts";
 export { LiveClient, type LiveClientOptions, type LiveStatus, storagePrefix } from "./live-client.ts";
+export {
+  type CallDataOf,
+  type CallTypeOf,
+  type DeliveryOf,
+  type LiveConnection,
+  type LiveOf,
+  type LivePage,
+  type LiveTypes,
+  type MessageOf,
+  type ReplyOf,
+  typedLive,
+} from "./live-types.ts";
 export {
   MemoryStorage,
   OUTBOX_LIMIT,

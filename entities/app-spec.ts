@@ -46,17 +46,28 @@ export interface ModelSpec {
 /** Sync function, async function or async generator: `(player, data, call) => deliveries`. */
 export type LiveMethod = (player: never, data: never, call: never) => unknown;
 
+/** What answers a message. */
+export interface LiveHandlerSpec {
+  readonly handle: LiveMethod;
+  /** A Standard Schema for what the message says beside its type; undefined: none. */
+  readonly message: unknown;
+  /** A Standard Schema for the reply, which then every call gives. */
+  readonly reply: unknown;
+}
+
 /**
  * One page of an app. The functions get model handles (see view.ts); their author-facing types are in
  * rooms/define-app.ts.
  */
 export interface PageSpec {
   readonly name: string;
-  /** The live method for a message: the page's one, or the one for the message's type.
+  /** What answers a message: the page's one live method, or the one for the message's type.
    * @throws WalrasError `invalid` if the page has none for this type */
-  readonly live: ((data: unknown) => LiveMethod) | undefined;
+  readonly live: ((data: unknown) => LiveHandlerSpec) | undefined;
   /** A Standard Schema that a live message must fit. */
   readonly message: unknown;
+  /** A Standard Schema that everything which is sent to the page must fit. */
+  readonly sends: unknown;
   /** Deliver everything since the page began on each load. */
   readonly history: boolean;
   readonly isDisplayed: ((player: never) => boolean) | undefined;

@@ -1,6 +1,6 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { type Answer, Refusal } from "../client-sdk/protocol.ts";
-import type { LiveMethod } from "../entities/app-spec.ts";
+import type { LiveHandlerSpec, LiveMethod } from "../entities/app-spec.ts";
 import { BufferedView } from "../entities/buffered-view.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { Dice } from "../entities/random.ts";
@@ -10,7 +10,7 @@ import { runInAsync } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import type { Addressed } from "./addresses.ts";
-import { addressFrom, type RecordedOutput, type Sender, send } from "./deliveries.ts";
+import { addressFrom, type Mail, type RecordedOutput, type Sender, send } from "./deliveries.ts";
 import type { Connection, Gate } from "./gate.ts";
 import { CallRecord } from "./live-call.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
@@ -26,7 +26,7 @@ interface CallOptions {
   readonly page: string;
   readonly c: string;
   readonly n: number;
-  readonly live: LiveMethod;
+  readonly handler: LiveHandlerSpec;
   readonly data: unknown;
 }
 
@@ -59,7 +59,7 @@ export class AsyncCall {
   constructor(actor: Actor, options: CallOptions) {
     this.#actor = actor;
     this.#options = options;
-    this.#call = new CallRecord(`${options.page} live`, true);
+    this.#call = new CallRecord(`${options.page} live`, true, options.handler.reply);
     this.#view = new BufferedView(actor.memory, {
       what: `${options.page} live`,
       // Replay takes the recorded changes of async units, so these dice need no recorded seed.
@@ -131,10 +131,10 @@ export class AsyncCall {
 
   /** Runs the author's code, with a unit for each yield; gives what it returned. */
   async #carryOut(): Promise<unknown> {
-    const { live, data, participantId } = this.#options;
+    const { handler, data, participantId } = this.#options;
     const row = this.#actor.memory.playerOf(participantId);
     if (row === undefined) throw new Error(`no player of participant ${participantId}`);
-    const method = live as (player: unknown, data: unknown, call: unknown) => unknown;
+    const method = handler.handle as (player: unknown, data: unknown, call: unknown) => unknown;
     const player = this.#view.player(row);
     const started = this.#step(() => method(player, data, this.#call.handle));
     if (!isAsyncIterator(started)) return started;
@@ -204,9 +204,10 @@ export class AsyncCall {
         bytes: addressed.reduce((sum, { text }) => sum + text.length, 0),
         run: (): Outcome => {
           const unit = new Unit(actor.memory);
-          const mail = send(actor, addressed, { ...this.#sender, rest: { ...end, ...results } });
+          let mail: Mail;
           try {
             if (refusal !== undefined) throw refusal;
+            mail = send(actor, addressed, { ...this.#sender, rest: { ...end, ...results } });
             view.apply(unit);
           } catch (failure) {
             unit.undo();

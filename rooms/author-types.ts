@@ -1,23 +1,24 @@
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
-import type { LiveCall } from "./live-call.ts";
 import type { ParticipantFields, SessionFields } from "./register.ts";
-import type { StandardSchema } from "./standard-schema.ts";
 
 /**
  * What a function of the app sends: `{ [idInGroup]: data }`, with `others` for everyone who is not named
  * but the sender, and `0` for whoever is still left.
  */
-export interface Deliveries {
-  [idInGroup: number]: unknown;
-  others?: unknown;
+export interface Deliveries<S = unknown> {
+  [idInGroup: number]: S | undefined;
+  others?: S | undefined;
   /** Keeps texts and arrays out, which have numbered entries too. */
   [Symbol.iterator]?: never;
 }
 
 /** Several of these are several messages, in this order: `liveRecv` is called once for each. */
-export type Messages = Deliveries | PageDeliveries | readonly (Deliveries | PageDeliveries | undefined)[];
+export type Messages<S = unknown> =
+  | Deliveries<S>
+  | PageDeliveries
+  | readonly (Deliveries<S> | PageDeliveries | undefined)[];
 
 /**
  * Deliveries for those who are on another page of the app (in the same round), e.g. from a live method of
@@ -173,30 +174,8 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
 export type Silence = undefined | void;
 
-/** What a live method may return: messages, or nothing for silence; at once, as a promise, or piece by piece. */
-export type LiveResult =
-  | Messages
-  | Silence
-  | Promise<Messages | Silence>
-  | AsyncGenerator<Messages | undefined, Messages | Silence, unknown>;
-
-/** Answers one `liveSend(data)` of a player. */
-export type Live<Pl, D> = (player: Pl, data: D, call: LiveCall) => LiveResult;
-
-/** One live method for each `type` of message: `liveSend({ type: "bid", amount: 3 })` calls `bid`. */
-export type LiveByType<Pl, D> = D extends { type: string }
-  ? { [K in D["type"]]?: Live<Pl, Extract<D, { type: K }>> }
-  : { [type: string]: Live<Pl, never> };
-
 /** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
-export interface PageOptions<Pl, D, F extends Fields = Fields> extends FormOptions<Pl, F> {
-  /**
-   * Answers messages of the page's script. A sync function is one unit: it happens whole or not at
-   * all. In an async function or async generator, each `yield` ends a unit and sends its deliveries.
-   */
-  live?: Live<Pl, D> | LiveByType<Pl, D>;
-  /** What messages must look like: a schema of zod or any other Standard Schema library. */
-  message?: StandardSchema<unknown, D>;
+export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<Pl, F> {
   /** true: a page that loads again gets all its earlier deliveries anew. Default: false. */
   history?: boolean;
   /** Whether this player gets to see the page. Default: yes. */

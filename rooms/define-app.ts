@@ -1,6 +1,5 @@
-import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
-import { Refusal } from "../client-sdk/protocol.ts";
-import type { AppSpec, CustomExport, LiveMethod, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import { AuthorError } from "../client-sdk/errors.ts";
+import type { AppSpec, CustomExport, ModelSpec, PageSpec } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
@@ -11,7 +10,8 @@ import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
-import { isStandardSchema } from "./standard-schema.ts";
+import { checkLiveOptions, type RawLiveOptions } from "./live-handlers.ts";
+import type { LiveOptions, PageOf } from "./live-types.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
 
 type Models = Readonly<Record<string, Fields>>;
@@ -55,8 +55,16 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @param name names the template, `<name>.html`, and the URL
    * @throws AuthorError for a mistake in its options
    */
-  page<D = unknown>(name: string, options: PageOptions<Player<G, P>, D, G> & { formModel: "group" }): void;
-  page<D = unknown>(name: string, options?: PageOptions<Player<G, P>, D, P> & { formModel?: "player" }): void;
+  page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
+    name: string,
+    options: PageOptions<Player<G, P>, G> &
+      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L> & { formModel: "group" },
+  ): PageOf<I, DS, R, L>;
+  page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
+    name: string,
+    options?: PageOptions<Player<G, P>, P> &
+      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L> & { formModel?: "player" },
+  ): PageOf<I, DS, R, L>;
   /**
    * Runs when a session is created, for each round of the app in order: forms groups, assigns treatments,
    * sets fields. If it throws, there is no session.
@@ -67,7 +75,10 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    *
    * @throws AuthorError for a mistake in its options
    */
-  waitPage<D = unknown>(name: string, options?: WaitPageOptions<Player<G, P>, Group<G, P>, D>): void;
+  waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
+    name: string,
+    options?: WaitPageOptions<Player<G, P>, Group<G, P>> & LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
+  ): PageOf<I, DS, R, L>;
   /**
    * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
    * an array, or yields an array, of as many values as there are columns for each row.
@@ -156,8 +167,9 @@ export function defineApp<
     // The fields' types exist at compile time only; the view checks values against the very same fields.
     extraModels: models as App<C, G, P, X>["extraModels"],
     spec,
-    page<D>(pageName: string, options: GivenOptions<Player<G, P>, D> = {}) {
+    page(pageName: string, options: GivenOptions = {}) {
       pages.push(makePage(spec, pageName, options));
+      return { app: name, name: pageName };
     },
     creatingSession(run) {
       if (typeof run !== "function" || run.constructor.name !== "Function") {
@@ -174,6 +186,7 @@ export function defineApp<
     waitPage(pageName, options = {}) {
       const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
       pages.push({ ...makePage(spec, pageName, page), wait });
+      return { app: name, name: pageName };
     },
     customExport(exportName, options) {
       exports.push(makeExport(name, exportName, options, exports));
@@ -299,13 +312,14 @@ const PAGE_FUNCTIONS = [
   "beforeNextPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["live", "message", "history", ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = ["live", "message", "sends", "history", ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
 
-/** The options of any page: whose fields its form sets is checked where the form is. */
-type GivenOptions<Pl, D> = Omit<PageOptions<Pl, D>, keyof FormOptions<Pl, Fields>> &
-  Partial<Record<keyof FormOptions<Pl, Fields>, unknown>>;
+/** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
+type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
+  Partial<Record<keyof FormOptions<never, Fields>, unknown>> &
+  RawLiveOptions;
 
-function makePage<Pl, D>(spec: AppSpec, name: string, options: GivenOptions<Pl, D>): PageSpec {
+function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec {
   const { name: app, pages: before } = spec;
   if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
     throw new AuthorError(
@@ -319,28 +333,14 @@ function makePage<Pl, D>(spec: AppSpec, name: string, options: GivenOptions<Pl, 
   }
   checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
   checkKeys(options, PAGE_OPTIONS, where);
-  const { live, message, history } = options;
+  const { history } = options;
   for (const key of PAGE_FUNCTIONS) checkFunction(options[key], `${where}: ${key}`);
   if (history !== undefined && typeof history !== "boolean") {
     throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
   }
-  if (message !== undefined && !isStandardSchema(message)) {
-    throw new AuthorError(
-      "wrong_option",
-      `${where}: message is ${describe(message)}; give it a schema, e.g. z.object({ amount: z.number() }) of zod.`,
-    );
-  }
-  const idle = message !== undefined ? "message" : history === true ? "history" : undefined;
-  if (live === undefined && idle !== undefined) {
-    throw new AuthorError(
-      "not_live",
-      `${where} has ${idle} but no live method. Add live(player, data) { ... }, or take ${idle} out.`,
-    );
-  }
   return {
     name,
-    live: typeof live === "object" && live !== null ? byType(live, where) : single(live, `${where}: live`),
-    message,
+    ...checkLiveOptions(options, history === true, where),
     history: history ?? false,
     isDisplayed: options.isDisplayed,
     varsForTemplate: options.varsForTemplate,
@@ -364,51 +364,4 @@ function checkFunction(value: unknown, where: string): void {
       `${where} is async or a generator, but a page is made in one go. Make it a plain function; only live may wait.`,
     );
   }
-}
-
-function checkLive<F>(live: F, where: string): F {
-  if (live === undefined) return live;
-  if (typeof live !== "function") {
-    throw new AuthorError(
-      "wrong_option",
-      `${where} is ${describe(live)}; give it a function (player, data), or an object of them by message type.`,
-    );
-  }
-  if (live.constructor.name === "GeneratorFunction") {
-    throw new AuthorError(
-      "must_be_async",
-      `${where} is a generator that is not async. Write async *live(player, data) { ... }.`,
-    );
-  }
-  return live;
-}
-
-function single(live: LiveMethod | undefined, where: string): PageSpec["live"] {
-  const checked = checkLive(live, where);
-  return checked === undefined ? undefined : () => checked;
-}
-
-/** One live method out of several by `type`. */
-function byType(methods: object, where: string): PageSpec["live"] {
-  const known = new Map<unknown, LiveMethod>();
-  for (const [type, method] of Object.entries(methods)) {
-    if (method !== undefined) known.set(type, checkLive(method, `${where}: live.${type}`));
-  }
-  if (known.size === 0) {
-    throw new AuthorError(
-      "wrong_option",
-      `${where}: live is an empty object; give it a function for each type of message.`,
-    );
-  }
-  return (data) => {
-    const type = typeof data === "object" && data !== null ? Reflect.get(data, "type") : undefined;
-    const method = known.get(type);
-    if (method === undefined) {
-      throw new WalrasError(
-        Refusal.INVALID,
-        `${where}: a message of type ${describe(type)} has no live method; the types are ${[...known.keys()].join(", ")}.`,
-      );
-    }
-    return method;
-  };
 }

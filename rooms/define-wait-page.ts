@@ -3,16 +3,14 @@ import type { WaitSpec } from "../entities/app-spec.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
+import type { RawLiveOptions } from "./live-handlers.ts";
 
 /** A page on which players wait for each other. */
-export type WaitPageOptions<Pl, Gr, D> = WaitPageBasics<Pl, D> & WaitForGroup<Gr>;
+export type WaitPageOptions<Pl, Gr> = WaitPageBasics<Pl> & WaitForGroup<Gr>;
 
 /** What every wait page may have; its template, `<Name>.html`, is optional. */
-export interface WaitPageBasics<Pl, D>
-  extends Pick<
-    PageOptions<Pl, D>,
-    "live" | "message" | "history" | "presence" | "isDisplayed" | "varsForTemplate" | "jsVars"
-  > {
+export interface WaitPageBasics<Pl>
+  extends Pick<PageOptions<Pl>, "history" | "presence" | "isDisplayed" | "varsForTemplate" | "jsVars"> {
   /** Default: "Please wait". */
   title?: string | ((player: Pl) => string);
   /** Default: "Waiting for the other participants." */
@@ -37,7 +35,16 @@ interface RawOptions {
   afterAllPlayersArrive?: unknown;
 }
 
-const PAGE_KEYS = ["live", "message", "history", "presence", "isDisplayed", "varsForTemplate", "jsVars"] as const;
+const PAGE_KEYS = [
+  "live",
+  "message",
+  "sends",
+  "history",
+  "presence",
+  "isDisplayed",
+  "varsForTemplate",
+  "jsVars",
+] as const;
 const WAIT_KEYS = ["title", "body", "showMissing", "waitForAllGroups", "afterAllPlayersArrive"];
 
 /**
@@ -46,10 +53,10 @@ const WAIT_KEYS = ["title", "body", "showMissing", "waitForAllGroups", "afterAll
  * @param where names app and page in errors
  * @throws AuthorError `unknown_option`, `wrong_option`, `must_be_sync`
  */
-export function splitWaitOptions<Pl, Gr, D>(
+export function splitWaitOptions<Pl, Gr>(
   where: string,
-  options: WaitPageOptions<Pl, Gr, D>,
-): { page: PageOptions<Pl, D>; wait: WaitSpec } {
+  options: WaitPageOptions<Pl, Gr> & RawLiveOptions,
+): { page: PageOptions<Pl> & RawLiveOptions; wait: WaitSpec } {
   if (typeof options !== "object" || options === null) {
     throw new AuthorError(
       "wrong_option",
@@ -57,7 +64,7 @@ export function splitWaitOptions<Pl, Gr, D>(
     );
   }
   checkKeys(options, [...WAIT_KEYS, ...PAGE_KEYS], where);
-  const page: PageOptions<Pl, D> = {};
+  const page: PageOptions<Pl> = {};
   for (const key of PAGE_KEYS) if (options[key] !== undefined) Object.assign(page, { [key]: options[key] });
   const { title, body, showMissing, waitForAllGroups, afterAllPlayersArrive }: RawOptions = options;
   checkTextOrFunction(title, `${where}: title`);

@@ -1,8 +1,10 @@
+import type { AppSpec } from "../entities/app-spec.ts";
 import { ELSEWHERE } from "../entities/store.ts";
 import type { Actor, EntryDraft } from "./actor.ts";
-import { type Addressed, address } from "./addresses.ts";
+import { type Addressed, address, payloadToJson } from "./addresses.ts";
 import type { Answered } from "./gate.ts";
 import type { CallOutput } from "./live-call.ts";
+import { isStandardSchema, parseOwn, type StandardSchema } from "./standard-schema.ts";
 
 /** One payload, who gets it, and on which page. */
 export interface Outgoing {
@@ -51,7 +53,7 @@ export interface Sender {
  * Routes what a hook returned to the members who are there to get it. Call it at the end of the unit, when
  * everybody is where the unit leaves them.
  *
- * @throws AuthorError as {@link address}
+ * @throws AuthorError as {@link address}; `does_not_fit` with the path and the rule, if the page has a schema for what it is sent
  */
 export function post(actor: Actor, returned: unknown, sender: Sender): Mail {
   return send(actor, addressFrom(actor, returned, sender), sender);
@@ -77,7 +79,7 @@ export function send(actor: Actor, addressed: readonly Addressed[], sender: Send
   };
 }
 
-function present(actor: Actor, addressed: readonly Addressed[], { page, reach }: Sender): Outgoing[] {
+function present(actor: Actor, addressed: readonly Addressed[], { page, reach, where }: Sender): Outgoing[] {
   const outgoing: Outgoing[] = [];
   for (const { to, text, page: named } of addressed) {
     const only = named !== undefined ? actor.itinerary.identityOf(named) : reach === "sender" ? page : undefined;
@@ -89,9 +91,29 @@ function present(actor: Actor, addressed: readonly Addressed[], { page, reach }:
       if (there === undefined) byPage.set(at, [id]);
       else there.push(id);
     }
-    for (const [at, there] of byPage) outgoing.push({ to: there, page: at, text });
+    for (const [at, there] of byPage) outgoing.push({ to: there, page: at, text: fitting(actor, at, text, where) });
   }
   return outgoing;
+}
+
+/** A payload as the schema of what its page sends gives it. @throws AuthorError `does_not_fit` */
+function fitting(actor: Actor, identity: string, text: string, where: string): string {
+  const sends = sendSchemas(actor.app).get(identity.slice(identity.lastIndexOf("/") + 1));
+  if (sends === undefined) return text;
+  const what = `${where}: the message to page ${identity}`;
+  return payloadToJson(parseOwn(sends, JSON.parse(text), what), what);
+}
+
+/** By name of page; most apps have none. */
+const sendSchemasByApp = new WeakMap<AppSpec, ReadonlyMap<string, StandardSchema>>();
+
+function sendSchemas(app: AppSpec): ReadonlyMap<string, StandardSchema> {
+  let schemas = sendSchemasByApp.get(app);
+  if (schemas === undefined) {
+    schemas = new Map(app.pages.flatMap(({ name, sends }) => (isStandardSchema(sends) ? [[name, sends]] : [])));
+    sendSchemasByApp.set(app, schemas);
+  }
+  return schemas;
 }
 
 /** What the journal keeps of a unit's output, and catch-up reads again. */

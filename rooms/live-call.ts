@@ -1,6 +1,7 @@
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import type { Json } from "../client-sdk/json.ts";
 import { payloadToJson } from "./addresses.ts";
+import { isStandardSchema, parseOwn } from "./standard-schema.ts";
 
 /** The third argument of a live method: `live(player, data, call)`. */
 export interface LiveCall<Reply = unknown> {
@@ -9,7 +10,7 @@ export interface LiveCall<Reply = unknown> {
    * when the whole call has been stored, and is the same however often the message is sent. Without it the promise
    * resolves to `undefined`.
    *
-   * @throws AuthorError `not_json`, `already_replied`, `call_ended`
+   * @throws AuthorError `not_json`, `does_not_fit`, `already_replied`, `call_ended`
    */
   reply(value: Reply): void;
   /**
@@ -53,6 +54,7 @@ export class CallRecord {
   readonly handle: LiveCall;
   readonly #what: string;
   readonly #mayWait: boolean;
+  readonly #schema: unknown;
   #controller: AbortController | undefined;
   #reply: string | undefined;
   #results: OutsideResult[] = [];
@@ -61,10 +63,12 @@ export class CallRecord {
   /**
    * @param what names the call in errors, e.g. `auction/1/Bidding live`
    * @param mayWait it is an async method
+   * @param schema what the reply must look like; undefined: anything, or nothing
    */
-  constructor(what: string, mayWait: boolean) {
+  constructor(what: string, mayWait: boolean, schema: unknown) {
     this.#what = what;
     this.#mayWait = mayWait;
+    this.#schema = schema;
     const signal = (): AbortSignal => this.signal;
     this.handle = {
       reply: (value) => this.#setReply(value),
@@ -90,8 +94,14 @@ export class CallRecord {
     this.#ended = true;
   }
 
-  /** The reply for the sender and the journal, or nothing. */
+  /** The reply for the sender and the journal, or nothing. @throws AuthorError `no_reply` if there should be one */
   reply(): { v?: Json } {
+    if (this.#reply === undefined && this.#schema !== undefined) {
+      throw new AuthorError(
+        "no_reply",
+        `${this.#what}: it has a schema for its reply, but ended without call.reply(value). Reply in every case, or take the schema out.`,
+      );
+    }
     return this.#reply === undefined ? {} : { v: JSON.parse(this.#reply) as Json };
   }
 
@@ -113,7 +123,11 @@ export class CallRecord {
         `${this.#what}: call.reply(value) was called a second time. A message has one reply; send more by deliveries.`,
       );
     }
-    this.#reply = payloadToJson(value, `${this.#what}: the reply`);
+    const what = `${this.#what}: the reply`;
+    const text = payloadToJson(value, what);
+    this.#reply = isStandardSchema(this.#schema)
+      ? payloadToJson(parseOwn(this.#schema, JSON.parse(text), what), what)
+      : text;
   }
 
   #outside<T>(name: string, run: (signal: AbortSignal) => T): T {

@@ -1,6 +1,6 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { type Answer, Refusal, type Send } from "../client-sdk/protocol.ts";
-import type { LiveMethod, PageSpec } from "../entities/app-spec.ts";
+import type { LiveHandlerSpec, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { Dice } from "../entities/random.ts";
 import { DirectView, runIn } from "../entities/view.ts";
@@ -9,6 +9,7 @@ import { AsyncCall, isAsyncMethod } from "./async-call.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { type CallOutput, CallRecord } from "./live-call.ts";
+import { withoutType } from "./live-handlers.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { isStandardSchema, parseMessage } from "./standard-schema.ts";
 
@@ -93,15 +94,15 @@ export class MessageTurn implements Turn {
         throw new WalrasError(Refusal.NOT_LIVE, `${p} has no live method, so liveSend cannot be used there.`);
       }
       const data = this.#data(page);
-      const live = page.live(data);
-      if (isAsyncMethod(live)) {
+      const handler = page.live(data);
+      if (isAsyncMethod(handler.handle)) {
         const { asyncCalls } = actor.world.limits;
         if ((actor.asyncCalls.get(this.#participantId) ?? 0) >= asyncCalls) {
           return this.#refuseForNow(actor, Refusal.BUSY, `${asyncCalls} messages are being worked on already.`);
         }
-        return this.#start(actor, live, data);
+        return this.#start(actor, handler, this.#ownData(handler, data));
       }
-      return this.#call(actor, live, data);
+      return this.#call(actor, handler, this.#ownData(handler, data));
     } catch (error) {
       return this.#refuse(actor, error);
     }
@@ -141,8 +142,13 @@ export class MessageTurn implements Turn {
     return isStandardSchema(page.message) ? parseMessage(page.message, d, p) : d;
   }
 
+  /** What a handler with a schema of its own gets. */
+  #ownData({ message }: LiveHandlerSpec, data: unknown): unknown {
+    return isStandardSchema(message) ? parseMessage(message, withoutType(data), this.#message.p) : data;
+  }
+
   /** The sync way: one unit. */
-  #call(actor: Actor, live: LiveMethod, data: unknown): Outcome {
+  #call(actor: Actor, { handle, reply }: LiveHandlerSpec, data: unknown): Outcome {
     const { memory, world } = actor;
     const { c, n, p, text } = this.#message;
     const player = memory.playerOf(this.#participantId);
@@ -150,9 +156,9 @@ export class MessageTurn implements Turn {
     const dice = new Dice(world.newSeed);
     const at = world.now();
     const view = new DirectView(memory, { what: `${p} live`, at, random: dice.random });
-    const call = new CallRecord(`${p} live`, false);
+    const call = new CallRecord(`${p} live`, false, reply);
     try {
-      const method = live as (player: unknown, data: unknown, call: unknown) => unknown;
+      const method = handle as (player: unknown, data: unknown, call: unknown) => unknown;
       const returned = world.watchdog.watch(`${p} live`, () =>
         runIn(view, () => method(view.player(player), data, call.handle)),
       );
@@ -191,7 +197,7 @@ export class MessageTurn implements Turn {
   }
 
   /** The async way: a `started` unit now, and the call begins when that has committed, so that a crash never runs it twice. */
-  #start(actor: Actor, live: LiveMethod, data: unknown): Outcome {
+  #start(actor: Actor, handler: LiveHandlerSpec, data: unknown): Outcome {
     const { c, n, p, text } = this.#message;
     const undo = actor.clients.use(this.#participantId, c, n);
     return {
@@ -206,7 +212,7 @@ export class MessageTurn implements Turn {
         input: text,
       },
       release: () => {
-        const call = new AsyncCall(actor, { participantId: this.#participantId, page: p, c, n, live, data });
+        const call = new AsyncCall(actor, { participantId: this.#participantId, page: p, c, n, handler, data });
         if (this.#from !== null) call.answerTo(this.#from, actor.gate);
         call.begin();
       },

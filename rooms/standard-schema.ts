@@ -1,5 +1,6 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
+import { describe } from "../entities/values.ts";
 
 /**
  * What zod, valibot, arktype and others have in common: version 1 of https://standardschema.dev,
@@ -32,6 +33,28 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
 }
 
 /**
+ * Refuses what is no schema, and schemas that are always asynchronous: a group's turn cannot wait for them. Those that
+ * are so for some values only show with the first such value.
+ *
+ * @throws AuthorError `wrong_option`, `async_schema`
+ */
+export function requireSchema(value: unknown, where: string): void {
+  if (value === undefined) return;
+  if (!isStandardSchema(value)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where} is ${describe(value)}; give it a schema, e.g. z.object({ amount: z.number() }) of zod.`,
+    );
+  }
+  try {
+    validate(value, undefined, where);
+  } catch (error) {
+    // That it refuses undefined, in whichever way, says nothing.
+    if (error instanceof AuthorError) throw error;
+  }
+}
+
+/**
  * The message as a page's schema gives it to the live method (with defaults filled in, say).
  *
  * @param where names the page in errors, e.g. "auction/Bidding"
@@ -39,19 +62,40 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
  * @throws AuthorError `async_schema`, because a group's turn cannot wait for it
  */
 export function parseMessage(schema: StandardSchema, data: unknown, where: string): unknown {
-  const result = schema["~standard"].validate(data);
-  if (result instanceof Promise) {
-    // Its outcome is of no use to anybody, and must not end the process as an unhandled rejection.
-    result.catch(() => {});
-    throw new AuthorError(
-      "async_schema",
-      `${where}: the message schema is asynchronous. Use one without async refinements.`,
-    );
-  }
+  const result = validate(schema, data, where);
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, 5).map((issue) => {
-    const path = (issue.path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join(".");
-    return path === "" ? issue.message : `${path}: ${issue.message}`;
-  });
-  throw new WalrasError(Refusal.INVALID, `${where}: the message does not fit: ${issues.join("; ")}`);
+  throw new WalrasError(Refusal.INVALID, `${where}: the message does not fit: ${issuesText(result.issues)}`);
+}
+
+/**
+ * What the author's code gives, as a schema of the page gives it out again.
+ *
+ * @param what names it in errors, e.g. "auction/Bidding live: the message to player 2"
+ * @throws AuthorError `does_not_fit`, with the path and the rule; `async_schema`
+ */
+export function parseOwn(schema: StandardSchema, data: unknown, what: string): unknown {
+  const result = validate(schema, data, what);
+  if (result.issues === undefined) return result.value;
+  throw new AuthorError("does_not_fit", `${what} does not fit the page's schema: ${issuesText(result.issues)}`);
+}
+
+function validate(schema: StandardSchema, data: unknown, where: string): SchemaResult<unknown> {
+  const result = schema["~standard"].validate(data);
+  if (!(result instanceof Promise)) return result;
+  // Its outcome is of no use to anybody, and must not end the process as an unhandled rejection.
+  result.catch(() => {});
+  throw new AuthorError(
+    "async_schema",
+    `${where}: the schema is asynchronous, and a group cannot wait for it. Use one without async refinements.`,
+  );
+}
+
+function issuesText(issues: readonly SchemaIssue[]): string {
+  return issues
+    .slice(0, 5)
+    .map((issue) => {
+      const path = (issue.path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join(".");
+      return path === "" ? issue.message : `${path}: ${issue.message}`;
+    })
+    .join("; ");
 }

@@ -504,7 +504,7 @@ test("live methods by type become one, which refuses other types", () => {
   auction.page("Bidding", { live: { bid: (_player, data: { amount: number }) => ({ 0: data.amount }) } });
   const choose = auction.spec.pages[0]?.live;
   const bid = { type: "bid", amount: 3 };
-  expect(choose?.(bid)({} as never, bid as never, {} as never)).toEqual({ 0: 3 });
+  expect(choose?.(bid).handle({} as never, bid as never, {} as never)).toEqual({ 0: 3 });
   for (const data of [{ type: "toString" }, { type: "__proto__" }, {}, null, "bid", ["bid"]]) {
     expect(() => choose?.(data)).toThrow(
       expect.objectContaining({ code: "invalid", message: expect.stringContaining("the types are bid") }),
