@@ -109,11 +109,40 @@ export const ParticipantTable = makeTable({
     startedAt: "timestamp",
     /** What the project declares as participantFields. */
     fields: "json",
+    /** Parameters of the link by which they came, e.g. of Prolific: JSON of texts by name. */
+    entry: "json",
   },
   key: ["id"],
   generated: true,
   required: ["sessionId", "idInSession", "code", "pageIndex"],
   unique: [["code"], ["sessionId", "idInSession"]],
+});
+
+/** Who came through a shared entrance got this participant. A key of its own, so that nobody else can get them too. */
+export const ClaimTable = makeTable({
+  name: "claim",
+  columns: { participantId: "link", sessionId: "link", label: "text", entry: "json", at: "timestamp" },
+  key: ["participantId"],
+  required: ["sessionId", "at"],
+  unique: [["sessionId", "label"]],
+});
+
+/** Which session a lab's entrance leads to: the newest row of the lab counts, `sessionId` null closes it. */
+export const LabSessionTable = makeTable({
+  name: "lab_session",
+  columns: { id: "id", lab: "text", sessionId: "link", at: "timestamp" },
+  key: ["id"],
+  generated: true,
+  required: ["lab", "at"],
+  indexes: [["lab"], ["sessionId"]],
+});
+
+/** What the server keeps for itself, such as the secret of its labs' links. */
+export const SettingTable = makeTable({
+  name: "setting",
+  columns: { name: "text", value: "text" },
+  key: ["name"],
+  required: ["value"],
 });
 
 /** One app in one round of a session. */
@@ -242,6 +271,9 @@ export const SYSTEM_TABLES: readonly Table[] = [
   SessionTable,
   ParticipantTable,
   SubsessionTable,
+  ClaimTable,
+  LabSessionTable,
+  SettingTable,
   ActorTable,
   TimerTable,
   WaitPageTable,

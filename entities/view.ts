@@ -101,8 +101,9 @@ export abstract class View {
 
   /** The person behind a player. @param row of the participant */
   participant(row: Row): object {
-    const { code, label, idInSession } = row.values;
-    return this.#ownObject(row, "participant", { code, label, idInSession });
+    const { code, label, idInSession, entry } = row.values;
+    const parameters: unknown = typeof entry === "string" ? JSON.parse(entry) : {};
+    return this.#ownObject(row, "participant", { code, label, idInSession, entry: parameters });
   }
 
   session(): object {

@@ -55,6 +55,8 @@ export interface ParticipantBuiltIns {
   readonly label: string | null;
   /** 1, 2, 3 ... in the session. */
   readonly idInSession: number;
+  /** Parameters of the link by which the person came, e.g. `entry.STUDY_ID`. */
+  readonly entry: Readonly<Record<string, string>>;
 }
 
 /** A participant in one round: built-in properties and the fields declared under `player`. */

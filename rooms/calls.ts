@@ -1,6 +1,6 @@
 import type { CurrencyFormat, PageFacts, PageLive, Seat, Send } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
-import type { Store } from "../entities/store.ts";
+import type { Store, Writer } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
 import type { FormContext } from "./page-form.ts";
 
@@ -10,7 +10,7 @@ import type { FormContext } from "./page-form.ts";
  */
 export type Command =
   /** The participant opened their link: put them on page 1 if they have not begun. Answers `goto`. */
-  | { kind: "start"; participantId: number }
+  | { kind: "start"; participantId: number; entry?: Entry }
   /** Take the participant past pages that they are not shown, as opening the page would. Answers `goto`. */
   | { kind: "arrive"; participantId: number }
   /** Render the page at this index, if that is where the participant is. */
@@ -19,6 +19,13 @@ export type Command =
   | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
   /** Where is the participant, and is that page live? For a fresh seat. */
   | { kind: "whereabouts"; participantId: number };
+
+/** What came with the link by which a participant entered. It counts where nothing is known yet. */
+export interface Entry {
+  readonly label?: string;
+  /** The link's other parameters. */
+  readonly parameters?: Readonly<Record<string, string>>;
+}
 
 export type Reply =
   /** Rendered in the actor's turn and committed up to what it saw. `live`: the HTML contains `seatSlot` once, to be
@@ -121,6 +128,8 @@ export interface Game {
   /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,
    * or as {@link call} refuses */
   retryWaitPage(actorId: number, page: string): Promise<void>;
+  /** Runs a writing transaction that is not a group's unit, such as a claim. @throws WalrasError `halted` */
+  transact<T>(work: (write: Writer) => Promise<T>): Promise<T>;
   health(): GameHealth;
   /** Finishes what is in the mailboxes (at most `deadlineMs`), closes sockets with the retry code, closes the store. */
   stop(deadlineMs?: number): Promise<void>;

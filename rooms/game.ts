@@ -132,6 +132,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
         .then((draft) => committer.transact((write) => writeSession(write, draft)))
         .then(({ session }) => session),
     retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
+    transact: (work) => committer.transact(work),
     health: () => ({
       ok: committer.halted === null,
       halted: committer.halted,

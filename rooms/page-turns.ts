@@ -6,9 +6,10 @@ import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
+import type { Value } from "../entities/tables.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
-import type { Command, Reply, WaitContext } from "./calls.ts";
+import type { Command, Entry, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { type Mail, post } from "./deliveries.ts";
 import { FORM_TEXTS } from "./form-texts.ts";
@@ -118,7 +119,9 @@ class Visit {
   }
 
   carryOut(command: Command): Reply {
-    if (this.#index === 0 && command.kind !== "whereabouts") this.#start();
+    if (this.#index === 0 && command.kind !== "whereabouts") {
+      this.#start(command.kind === "start" ? command.entry : undefined);
+    }
     if (!this.#actor.itinerary.owns(this.#index)) return { kind: "goto", pageIndex: this.#index };
     switch (command.kind) {
       case "start":
@@ -193,11 +196,13 @@ class Visit {
     return this.#actor.itinerary.identity(this.#index) ?? "";
   }
 
-  #set(name: "pageIndex" | "startedAt", value: number): void {
+  #set(name: "pageIndex" | "startedAt" | "label" | "entry", value: Value): void {
     this.#view.unit.set(this.#participant, name, value);
   }
 
-  #start(): void {
+  #start({ label, parameters }: Entry = {}): void {
+    if (label !== undefined && this.#participant.values.label === null) this.#set("label", label);
+    if (parameters !== undefined) this.#set("entry", JSON.stringify(parameters));
     this.#set("pageIndex", 1);
     this.#set("startedAt", this.#at);
     this.#skip();

@@ -7,6 +7,7 @@ import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { SessionConfig } from "./calls.ts";
+import { checkLabs, type Lab, type LabDefinition } from "./labs.ts";
 
 /** What walras.config.ts hands to {@link defineConfig}. */
 export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = Fields> {
@@ -18,6 +19,8 @@ export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = 
   participantFields?: P;
   /** Fields of a session: `player.session.price`. Set in creatingSession, and where all groups wait for each other. */
   sessionFields?: S;
+  /** Entrances that stay the same over sessions. */
+  labs?: readonly LabDefinition[];
   /** How amounts are rounded and written. Default: whole points. */
   currency?: {
     /** Points rather than money. Default: true, unless a `code` is given. */
@@ -38,6 +41,7 @@ export interface Config {
   readonly sessionConfigs: readonly SessionConfig[];
   /** The checked participantFields and sessionFields. Default: none. */
   readonly ownFields?: OwnFieldSpecs;
+  readonly labs: readonly Lab[];
   readonly currency: CurrencyFormat;
   readonly language: string;
 }
@@ -45,6 +49,7 @@ export interface Config {
 const CONFIG_OPTIONS = [
   "sessionConfigs",
   "sessionConfigDefaults",
+  "labs",
   "participantFields",
   "sessionFields",
   "currency",
@@ -89,6 +94,7 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
   const { participantFields, sessionFields } = definition;
   return {
     sessionConfigs: complete,
+    labs: checkLabs(definition.labs ?? []),
     // Left out, they are the empty type.
     participantFields: (participantFields ?? {}) as P,
     sessionFields: (sessionFields ?? {}) as S,
@@ -102,7 +108,17 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
 }
 
 /** What participants and sessions have beside a project's own fields, now or in exports. */
-const PARTICIPANT_MEMBERS = ["id", "code", "label", "idInSession", "payoff", "startedAt", "visited", "pageIndex"];
+const PARTICIPANT_MEMBERS = [
+  "id",
+  "code",
+  "label",
+  "idInSession",
+  "payoff",
+  "startedAt",
+  "visited",
+  "pageIndex",
+  "entry",
+];
 const SESSION_MEMBERS = ["id", "code", "label", "config", "comment", "isDemo", "createdAt"];
 
 function ownFields(fields: unknown, where: string, members: readonly string[]): Record<string, FieldSpec> {

@@ -8,6 +8,8 @@ import type { Values } from "../entities/tables.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
+import { entranceDesk, labOf } from "./entrances/desk-routes.ts";
+import type { LabSecret, OpenLab } from "./entrances/labs.ts";
 import type { ErrorPages } from "./errors.ts";
 import { exportRoutes } from "./export/routes.ts";
 import { setDeskPolicy } from "./headers.ts";
@@ -32,6 +34,8 @@ export interface DeskOptions {
   root: string;
   database: DatabaseOptions;
   log: Log;
+  labs: ReadonlyMap<string, OpenLab>;
+  secret: LabSecret;
 }
 
 /** The experimenter's pages: the demo, sessions and their links, the data, the login. */
@@ -149,9 +153,18 @@ export function desk(options: DeskOptions): Router {
       .filter((wait) => wait.failedAt !== null && wait.doneAt === null)
       .map(({ actorId, page, error, stack }) => ({ actor_id: actorId, page, error, stack }));
     const columns = Math.min(4, Math.ceil(Math.sqrt(participants.length)));
-    show(response, view, { session: sessionOf(row), participants, columns, failed });
+    const lab = (await labOf(game, Number(row.id))) ?? "";
+    show(response, view, {
+      session: sessionOf(row),
+      participants,
+      columns,
+      failed,
+      join: `${host}/join/${row.code}`,
+      lab,
+    });
   };
-  const { root, database } = options;
+  const { root, database, labs, secret } = options;
+  router.use(entranceDesk({ game, sessionConfigs, labs, secret, pages, guard, own, show }));
   router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));

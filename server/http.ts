@@ -1,4 +1,5 @@
 import type { Application } from "express";
+import { Claims } from "../entities/claims.ts";
 import type { DatabaseOptions } from "../entities/open-store.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
@@ -6,6 +7,8 @@ import { Access } from "./access.ts";
 import { api } from "./api.ts";
 import type { Settings } from "./config.ts";
 import { desk } from "./desk.ts";
+import { LabSecret, type OpenLab } from "./entrances/labs.ts";
+import { entrances } from "./entrances/routes.ts";
 import { ErrorPages } from "./errors.ts";
 import { FigureReader } from "./figures.ts";
 import { fixedHeaders } from "./headers.ts";
@@ -17,6 +20,7 @@ export interface HttpOptions {
   root: string;
   database: DatabaseOptions;
   sessionConfigs: readonly SessionConfig[];
+  labs: ReadonlyMap<string, OpenLab>;
   templates: Templates;
   assets: Assets;
   settings: Pick<Settings, "adminPassword" | "rate" | "burst" | "synchronous">;
@@ -39,10 +43,14 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
       .json(health);
   });
   app.use(assets.router);
-  app.use(participantPages({ game, pages, log }));
+  const { store, transact } = game;
+  const claims = new Claims({ store, transact, now: Date.now });
+  const secret = new LabSecret(game);
+  app.use(participantPages({ game, pages, claims, templates, log }));
+  app.use(entrances({ game, templates, pages, claims, labs: options.labs, secret }));
   const access = new Access(settings.adminPassword);
   app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
-  app.use(desk({ ...options, game, pages, access }));
+  app.use(desk({ ...options, game, pages, access, secret }));
   app.use((_request, response) => pages.notFound(response));
   app.use(pages.handler(log));
 }

@@ -1,14 +1,18 @@
 import express, { type Request, type Response, type Router } from "express";
 import { codeOf, WalrasError } from "../client-sdk/errors.ts";
 import type { PageLive, SeatAnswer } from "../client-sdk/protocol.ts";
-import type { Game, Reply } from "../rooms/calls.ts";
+import type { Claims } from "../entities/claims.ts";
+import type { Entry, Game, Reply } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
+import { completionOf } from "./entrances/completion.ts";
+import { isLabel } from "./entrances/labs.ts";
 import { type ErrorPages, RETRY_SECONDS } from "./errors.ts";
 import { readForm } from "./form-body.ts";
-import { setPagePolicy } from "./headers.ts";
+import { setDeskPolicy, setPagePolicy } from "./headers.ts";
 import { endUrl, type Found, Participants, pageUrl, seatUrl } from "./participants.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { scriptJson } from "./template-filters.ts";
+import type { Templates } from "./templates.ts";
 
 /** Largest form, in bytes. */
 const FORM_LIMIT = 2 * 1024 * 1024;
@@ -16,18 +20,23 @@ const FORM_LIMIT = 2 * 1024 * 1024;
 export interface ParticipantPagesOptions {
   game: Game;
   pages: ErrorPages;
+  claims: Claims;
+  templates: Templates;
   log: Log;
 }
 
 /** The pages that participants walk through, with oTree's URLs. */
-export function participantPages({ game, pages, log }: ParticipantPagesOptions): Router {
+export function participantPages({ game, pages, claims, templates, log }: ParticipantPagesOptions): Router {
   const router = express.Router();
   const participants = new Participants(game);
 
   router.get("/InitializeParticipant/:code", async (request, response) => {
     const found = await participants.find(request.params.code);
     if (found === undefined) return unknown(response);
-    const answer = await participants.ask(found, (participantId) => ({ kind: "start", participantId }));
+    // Programs that look ahead do not begin anybody's study.
+    if (request.method === "HEAD" || isAhead(request)) return void response.status(204).end();
+    const entry = await entryOf(request, found);
+    const answer = await participants.ask(found, (participantId) => ({ kind: "start", participantId, entry }));
     await send(response, answer.found, answer.reply);
   });
 
@@ -80,10 +89,21 @@ export function participantPages({ game, pages, log }: ParticipantPagesOptions):
     const found = await participants.find(request.params.code);
     if (found === undefined) return unknown(response);
     if (found.actorId !== null) return elsewhere(response, found);
-    pages.calm(response, 200, { title: "No more pages left", text: "You have finished. Thank you for taking part." });
+    const session = await game.store.read.session({ id: found.sessionId });
+    const completion = completionOf(String(session?.config ?? "{}"), found);
+    setDeskPolicy(response);
+    response.type("html").send(templates.view("finished.html", { ...completion }));
   });
 
   return router;
+
+  /** What is known of somebody who begins: from the entrance by which they came, or from their own link. */
+  async function entryOf(request: Request, found: Found): Promise<Entry> {
+    const claim = await claims.of(found.id);
+    if (claim !== undefined) return { ...claim };
+    const label = request.query.participant_label;
+    return typeof label === "string" && isLabel(label) ? { label } : {};
+  }
 
   function unknown(response: Response): void {
     pages.calm(response, 404, {
@@ -150,6 +170,11 @@ export function participantPages({ game, pages, log }: ParticipantPagesOptions):
     if (!isThere || pageIndex === undefined || found.actorId === null) return { seat: null, reload: true };
     return { seat: await game.seat(found.actorId, found.id, pageIndex) };
   }
+}
+
+/** The browser fetches the page before anybody has asked for it. */
+function isAhead(request: Request): boolean {
+  return /prefetch|prerender/.test(`${request.get("sec-purpose") ?? ""} ${request.get("purpose") ?? ""}`);
 }
 
 /** The page that the URL names, if app, page and index agree with the session's sequence. */

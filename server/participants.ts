@@ -8,6 +8,8 @@ import type { Command, Game, Reply } from "../rooms/calls.ts";
 export interface Found {
   code: string;
   id: number;
+  sessionId: number;
+  label: string | null;
   actorId: number | null;
   /** The session's page sequence. */
   pages: readonly PinnedPage[];
@@ -37,6 +39,8 @@ export class Participants {
     return {
       code,
       id: Number(place.participant.id),
+      sessionId: place.sessionId,
+      label: place.participant.label as string | null,
       actorId: place.actorId,
       pages: await this.#pagesOf(place),
     };

@@ -6,6 +6,7 @@ import { startGame } from "../rooms/game.ts";
 import type { Log } from "../rooms/log.ts";
 import { loadProject } from "./apps.ts";
 import type { Settings } from "./config.ts";
+import { openLabs } from "./entrances/labs.ts";
 import { mountHttp } from "./http.ts";
 import { makeAssets } from "./static.ts";
 import { Templates } from "./templates.ts";
@@ -41,6 +42,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     language: config.language,
   });
   templates.check();
+  const labs = openLabs(root, config.labs);
   const store = await openStore({
     databaseUrl: settings.databaseUrl,
     file: settings.sqliteFile,
@@ -66,6 +68,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
         mountHttp(app, game, {
           root,
           database: { databaseUrl: settings.databaseUrl, file: settings.sqliteFile },
+          labs,
           sessionConfigs: config.sessionConfigs,
           templates,
           assets,

@@ -69,9 +69,15 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       ...["id_in_session", "code", "label", "_is_bot", "_index_in_pages", "_max_page_index", "_current_app_name"].map(
         (name) => `participant.${name}`,
       ),
-      ...["_current_page_name", "time_started_utc", "visited", "mturk_worker_id", "mturk_assignment_id", "payoff"].map(
-        (name) => `participant.${name}`,
-      ),
+      ...[
+        "_current_page_name",
+        "time_started_utc",
+        "visited",
+        "mturk_worker_id",
+        "mturk_assignment_id",
+        "payoff",
+        "entry",
+      ].map((name) => `participant.${name}`),
       ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),
       ...["name", "real_world_currency_per_point", "nested"].map((name) => `session.config.${name}`),
       ...[1, 2].flatMap((round) =>

@@ -307,6 +307,7 @@ async function remount(game: Game, options: { development?: boolean } = {}) {
   const again = await mountAgain(game, {
     root: TEST_PROJECT,
     database: { file: "none.sqlite3" },
+    labs: new Map(),
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development, apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },

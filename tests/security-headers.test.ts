@@ -19,6 +19,7 @@ beforeAll(async () => {
   locked = await mountAgain(server.game, {
     root: TEST_PROJECT,
     database: { file: "none.sqlite3" },
+    labs: new Map(),
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development: false, apps: server.game.apps, ...urls }),
     assets: { ...urls, liveScriptSize: 0, router: Router() },

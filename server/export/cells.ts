@@ -76,7 +76,7 @@ export async function peopleById(source: Source, ids: Iterable<number>): Promise
   return peopleOf(source, await source.snapshot.among(ParticipantTable, "id", [...new Set(ids)]));
 }
 
-/** The columns that oTree's exports have of a participant, under oTree's names and in its order. */
+/** The columns that oTree's exports have of a participant, under oTree's names and in its order, and `entry`. */
 export function participantCells(source: Source): Cell<Person>[] {
   const page = ({ values, session }: Person) => session.pages[Number(values.pageIndex) - 1];
   const cell = (
@@ -113,18 +113,28 @@ export function participantCells(source: Source): Cell<Person>[] {
       utc(values.startedAt),
     ),
     cell("visited", "boolean", "1: the participant opened their link", ({ values }) => values.startedAt !== null),
-    cell("mturk_worker_id", "text", "worker of Amazon Mechanical Turk", ({ values }) => values.mturkWorkerId ?? null),
+    cell(
+      "mturk_worker_id",
+      "text",
+      "worker of Amazon Mechanical Turk",
+      ({ values }) => entryOf(values).workerId ?? null,
+    ),
     cell(
       "mturk_assignment_id",
       "text",
       "assignment of Amazon Mechanical Turk",
-      ({ values }) => values.mturkAssignmentId ?? null,
+      ({ values }) => entryOf(values).assignmentId ?? null,
     ),
     {
       ...cell("payoff", "currency", "sum of the payoffs of all apps and rounds", ({ payoff }) => payoff),
       unit: source.currencyUnit,
     },
+    cell("entry", "json", "parameters of the link by which the participant came", ({ values }) => values.entry ?? null),
   ];
+}
+
+function entryOf({ entry }: Values): Record<string, string> {
+  return typeof entry === "string" ? (JSON.parse(entry) as Record<string, string>) : {};
 }
 
 /** The columns that oTree's exports have of a session, under oTree's names and in its order. */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -34,13 +35,17 @@ export async function exportCommand(
   const partial = `${path}.partial`;
   const show = progressLine();
   let rows = 0;
+  const stream = createWriteStream(partial);
   try {
-    await runExport(job, createWriteStream(partial), (progress) => {
+    await runExport(job, stream, (progress) => {
       rows = progress.rows;
       show(progress);
     });
     await rename(partial, path);
   } catch (error) {
+    // It may still be being opened, and would come into being after it was removed.
+    stream.destroy();
+    if (!stream.closed) await once(stream, "close");
     await rm(partial, { force: true });
     throw error;
   } finally {

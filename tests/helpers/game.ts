@@ -60,6 +60,7 @@ export class TestGame {
       apps: new Map(apps.map((app) => [app.name, app])),
       config: {
         sessionConfigs: [],
+        labs: [],
         currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
         language: "en",
       },

@@ -215,4 +215,4 @@ defineApp({ name: "a", players: 3 });
 // @ts-expect-error numDemoParticipants is missing
 defineConfig({ sessionConfigs: [{ name: "a", appSequence: ["a"] }] });
 // @ts-expect-error unknown option
-defineConfig({ sessionConfigs: [], labs: [] });
+defineConfig({ sessionConfigs: [], rooms: [] });

@@ -1,0 +1,137 @@
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AuthorError, messageOf } from "../../client-sdk/errors.ts";
+import { LabSessionTable, SessionTable, SettingTable } from "../../entities/system-tables.ts";
+import type { Values } from "../../entities/tables.ts";
+import type { Game } from "../../rooms/calls.ts";
+import type { Lab } from "../../rooms/labs.ts";
+
+/** What labels may be made of: they stand in addresses. */
+const LABEL = /^[A-Za-z0-9_.@-]{1,100}$/;
+/** Milliseconds after which somebody on the waiting page who does not ask again counts as gone. */
+const WAITING = 12_000;
+
+export function isLabel(text: string): boolean {
+  return LABEL.test(text);
+}
+
+/** A lab with its labels and with whoever waits at its door. */
+export class OpenLab {
+  readonly lab: Lab;
+  /** undefined: everybody is let in. */
+  readonly labels: readonly string[] | undefined;
+  readonly #waiting = new Map<string, number>();
+
+  constructor(lab: Lab, labels: readonly string[] | undefined) {
+    this.lab = lab;
+    this.labels = labels;
+  }
+
+  /** Somebody is at the door and there is no session yet. @param who their label, or what tells browsers apart */
+  wait(who: string, now: number): void {
+    this.#waiting.set(who, now);
+  }
+
+  /** Who is at the door. */
+  waiting(now: number): string[] {
+    for (const [who, at] of this.#waiting) if (at < now - WAITING) this.#waiting.delete(who);
+    return [...this.#waiting.keys()];
+  }
+}
+
+/**
+ * Reads the labs' label files: a label on each line; empty lines are left out.
+ *
+ * @throws AuthorError `wrong_labels` that names file, line and cure
+ */
+export function openLabs(root: string, labs: readonly Lab[]): Map<string, OpenLab> {
+  return new Map(labs.map((lab) => [lab.name, new OpenLab(lab, labelsOf(root, lab))]));
+}
+
+function labelsOf(root: string, { name, labelFile }: Lab): string[] | undefined {
+  if (labelFile === undefined) return undefined;
+  const where = `walras.config: lab ${name}: ${labelFile}`;
+  let text: string;
+  try {
+    text = readFileSync(join(root, labelFile), "utf8");
+  } catch (error) {
+    throw new AuthorError("wrong_labels", `${where} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  const labels = text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .map((line) => line.trim());
+  const seen = new Set<string>();
+  labels.forEach((label, index) => {
+    if (label === "") return;
+    const line = `${where}, line ${index + 1}: "${label}"`;
+    if (!isLabel(label)) {
+      throw new AuthorError(
+        "wrong_labels",
+        `${line} is no label. Use letters, digits and _ . @ -, at most 100 of them.`,
+      );
+    }
+    if (seen.has(label)) throw new AuthorError("wrong_labels", `${line} stands there twice.`);
+    seen.add(label);
+  });
+  if (seen.size === 0) throw new AuthorError("wrong_labels", `${where} has no labels. Write one on each line.`);
+  return [...seen];
+}
+
+/** Makes and checks the hashes of secure links. The secret lives in the database: links outlive passwords and restarts. */
+export class LabSecret {
+  readonly #game: Pick<Game, "store" | "transact">;
+  #secret: Promise<string> | undefined;
+
+  constructor(game: Pick<Game, "store" | "transact">) {
+    this.#game = game;
+  }
+
+  /** Sixteen hexadecimal digits: 64 bits that only this server can make. */
+  async hash(lab: string, label: string): Promise<string> {
+    this.#secret ??= this.#read();
+    this.#secret.catch(() => {
+      this.#secret = undefined;
+    });
+    return createHmac("sha256", await this.#secret)
+      .update(`${lab}\n${label}`)
+      .digest("hex")
+      .slice(0, 16);
+  }
+
+  async isRight(lab: string, label: string, hash: string): Promise<boolean> {
+    const expected = Buffer.from(await this.hash(lab, label));
+    const given = Buffer.from(hash);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  async #read(): Promise<string> {
+    const name = "lab secret";
+    const find = async () => (await this.#game.store.read.rows(SettingTable, { name }))[0]?.value;
+    const known = await find();
+    if (typeof known === "string") return known;
+    const value = randomBytes(32).toString("base64url");
+    try {
+      await this.#game.transact((write) => write.insert(SettingTable, [{ name, value }]));
+      return value;
+    } catch (error) {
+      // Another process may have made one at the same moment.
+      const theirs = await find();
+      if (typeof theirs === "string") return theirs;
+      throw error;
+    }
+  }
+}
+
+/** The session to which a lab leads now, its whole row; undefined: none is open. */
+export async function sessionOf(game: Pick<Game, "store">, lab: string): Promise<Values | undefined> {
+  const rows = await game.store.read.rows(LabSessionTable, { lab });
+  const id = rows.at(-1)?.sessionId;
+  return typeof id === "number" ? (await game.store.read.rows(SessionTable, { id }))[0] : undefined;
+}
+
+/** Opens a lab for a session, or closes it. */
+export async function setSession(game: Pick<Game, "transact">, lab: string, sessionId: number | null, at: number) {
+  await game.transact((write) => write.insert(LabSessionTable, [{ lab, sessionId, at }]));
+}

@@ -1,0 +1,223 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { type Answer, ask, startTestServer, type TestServer } from "./helpers/http.ts";
+import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
+
+const PROJECT = join(import.meta.dirname, "helpers/lab-project");
+
+/** Somebody with a browser that keeps cookies and follows redirects. */
+class Browser {
+  readonly #base: string;
+  readonly #cookies = new Map<string, string>();
+  at = "";
+
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  async go(path: string, form?: Record<string, string>): Promise<Answer> {
+    let answer = await this.#ask(path, form);
+    for (let hops = 0; answer.status >= 300 && answer.status < 400 && hops < 10; hops++)
+      answer = await this.#ask(answer.location);
+    return answer;
+  }
+
+  /** Presses the button of the page's form, with its hidden fields. */
+  press(page: Answer): Promise<Answer> {
+    const action = /<form method="post" action="([^"]*)"/.exec(page.text)?.[1];
+    if (action === undefined) throw new Error(`there is no button on this page:\n${page.text}`);
+    const fields = [...page.text.matchAll(/type="hidden" name="([^"]*)" value="([^"]*)"/g)];
+    return this.go(action, Object.fromEntries(fields.map(([, name = "", value = ""]) => [name, plain(value)])));
+  }
+
+  async #ask(path: string, form?: Record<string, string>): Promise<Answer> {
+    const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const answer = await ask(this.#base + path, { headers: { cookie }, ...(form === undefined ? {} : { form }) });
+    for (const set of answer.headers["set-cookie"] ?? []) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
+      this.#cookies.set(name, value);
+    }
+    this.at = path;
+    return answer;
+  }
+
+  /** The participant's code, on one of their pages. */
+  get code(): string {
+    return /^\/(?:p|OutOfRangeNotification)\/([^/]+)/.exec(this.at)?.[1] ?? `nobody at ${this.at}`;
+  }
+}
+
+function plain(html: string): string {
+  return html.replaceAll("&lt;", "<").replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+}
+
+let postgres: TestPostgres;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "walras-entrances-"));
+  postgres = await startPostgres();
+});
+afterAll(async () => {
+  await postgres.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
+  let server: TestServer;
+  let env: Record<string, string>;
+  let session: string;
+
+  beforeAll(async () => {
+    env =
+      dialect === "sqlite"
+        ? { WALRAS_DB: join(folder, "entrances.sqlite3") }
+        : { DATABASE_URL: await postgres.database() };
+    server = await startTestServer(env, PROJECT);
+  });
+  afterAll(() => server.stop());
+  beforeEach(async () => {
+    session = await newSession(3);
+  });
+
+  async function newSession(participants: number, lab = ""): Promise<string> {
+    const form = { config: "hello", participants: String(participants), lab };
+    const { location } = await ask(`${server.base}/create_session`, { form });
+    return location.replace("/SessionStartLinks/", "");
+  }
+
+  async function started(): Promise<number> {
+    const row = await server.game.store.read.session({ code: session });
+    const people = await server.game.store.read.participants(Number(row?.id));
+    return people.filter(({ pageIndex }) => pageIndex !== 0).length;
+  }
+
+  test("everybody who joins at once gets a participant of their own, and who comes too late is told", async () => {
+    session = await newSession(40);
+    const answers = await Promise.all(
+      Array.from({ length: 42 }, async () => {
+        const browser = new Browser(server.base);
+        const { status, text } = await browser.press(await browser.go(`/join/${session}`));
+        return { status, code: browser.code, text };
+      }),
+    );
+    const inside = answers.filter(({ status }) => status === 200);
+    expect(new Set(inside.map(({ code }) => code)).size).toBe(40);
+    const outside = answers.filter(({ status }) => status !== 200);
+    expect(outside.map(({ status, text }) => [status, text.includes("Session is full.")])).toEqual([
+      [409, true],
+      [409, true],
+    ]);
+  });
+
+  test("programs that only look at links start nobody", async () => {
+    for (const method of ["GET", "HEAD"]) await ask(`${server.base}/join/${session}?PROLIFIC_PID=x1`, { method });
+    const links = await ask(`${server.base}/SessionStartLinks/${session}`);
+    const link = server.base + (/\/InitializeParticipant\/[\w-]+/.exec(links.text)?.[0] ?? "");
+    expect((await ask(link, { method: "HEAD" })).status).toBe(204);
+    expect((await ask(link, { headers: { "sec-purpose": "prefetch;prerender" } })).status).toBe(204);
+    expect(await started()).toBe(0);
+    expect((await ask(link)).status).toBe(303);
+    expect(await started()).toBe(1);
+  });
+
+  test("the same browser comes back to its participant, also after the last page", async () => {
+    const browser = new Browser(server.base);
+    await browser.press(await browser.go(`/join/${session}`));
+    const { code, at } = browser;
+    await browser.go("/demo");
+    expect((await browser.go(`/join/${session}`)).status).toBe(200);
+    expect(browser.code).toBe(code);
+    await browser.go(at, {});
+    const end = await browser.go(`/join/${session}`);
+    expect(browser.at).toBe(`/OutOfRangeNotification/${code}`);
+    expect(end.text).toContain("No more pages left");
+  });
+
+  test("a label leads to the same participant from any browser, over a restart", async () => {
+    const first = new Browser(server.base);
+    await first.press(await first.go(`/join/${session}?participant_label=ann`));
+    await server.stop();
+    server = await startTestServer(env, PROJECT);
+    const second = new Browser(server.base);
+    await second.go(`/join/${session}?participant_label=ann`);
+    expect(second.code).toBe(first.code);
+    const other = new Browser(server.base);
+    await other.press(await other.go(`/join/${session}?participant_label=bob`));
+    expect(other.code).not.toBe(first.code);
+  });
+
+  test("what a recruiting site's link brings is kept and can be read by the app", async () => {
+    const browser = new Browser(server.base);
+    const link = `/join/${session}?PROLIFIC_PID=p77&STUDY_ID=s%3C5&SESSION_ID=z`;
+    const page = await browser.press(await browser.go(link));
+    expect(page.text).toContain('<p id="who">p77/s&lt;5</p>');
+    const again = new Browser(server.base);
+    await again.go(link);
+    expect(again.code).toBe(browser.code);
+    const end = await browser.go(browser.at, {});
+    expect(end.text).toContain("C1-2026");
+    expect(end.text).toContain(`https://app.example.org/complete?cc=C1&amp;id=p77&amp;who=${browser.code}`);
+  });
+
+  test("MTurk's preview starts nobody", async () => {
+    const browser = new Browser(server.base);
+    const page = await browser.go(`/join/${session}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE`);
+    expect(page.text).toContain("accept the task first");
+    expect(page.text).not.toContain("<form");
+  });
+
+  test("a lab's visitors wait until there is a session, then enter it; closed, they wait again", async () => {
+    const browser = new Browser(server.base);
+    const waiting = await browser.go("/lab/open");
+    expect(waiting.text).toContain("Waiting for your session to begin");
+    expect((await ask(`${server.base}/labs/open`)).text).toContain("1 waiting");
+    await newSession(2, "open");
+    await browser.press(await browser.go("/room/open"));
+    const { code } = browser;
+    await browser.go("/lab/open");
+    expect(browser.code).toBe(code);
+    await ask(`${server.base}/labs/open/close`, { form: {} });
+    expect((await new Browser(server.base).go("/lab/open")).text).toContain("Waiting for your session");
+  });
+
+  test("a lab with labels asks for one and lets in only those of its list", async () => {
+    await newSession(3, "list");
+    const browser = new Browser(server.base);
+    expect((await browser.go("/lab/list")).text).toContain("Please enter your participant label.");
+    const wrong = await browser.go("/lab/list?participant_label=PC_9");
+    expect([wrong.status, wrong.text.includes("This participant label was not found")]).toEqual([404, true]);
+    const right = await browser.press(await browser.go("/lab/list?participant_label=PC_2"));
+    expect(right.text).toContain('<p id="who">PC_2/none</p>');
+  });
+
+  test("secure links let in nobody under another's label, and stay the same over restarts", async () => {
+    await newSession(3, "safe");
+    const links = async () => {
+      const { text } = await ask(`${server.base}/labs/safe`);
+      return [...text.matchAll(/\/lab\/safe\?participant_label=PC_\d&amp;hash=[0-9a-f]{16}/g)].map(([link]) =>
+        link.replace("&amp;", "&"),
+      );
+    };
+    const [first = "", second = ""] = await links();
+    const browser = new Browser(server.base);
+    const stolen = first.replace("PC_1", "PC_2");
+    for (const wrong of ["/lab/safe", "/lab/safe?participant_label=PC_2", stolen]) {
+      expect((await browser.go(wrong)).status).toBe(403);
+    }
+    expect((await browser.press(await browser.go(second))).text).toContain("PC_2/none");
+    await server.stop();
+    server = await startTestServer(env, PROJECT);
+    expect(await links()).toEqual(expect.arrayContaining([first, second]));
+  });
+
+  test("what is wrong with a new session is said beside its form", async () => {
+    const wrong = async (form: Record<string, string>) => {
+      const { status, text } = await ask(`${server.base}/create_session`, { form });
+      return `${status} ${/role="alert"[^>]*>([^<]*)/.exec(text)?.[1]}`;
+    };
+    expect(await wrong({ config: "hello", participants: "0" })).toMatch(/^422 Please give a number of participants/);
+    expect(await wrong({ config: "nope", participants: "2" })).toMatch(/^422 Please choose a game/);
+  });
+});
