@@ -75,7 +75,7 @@ test("a definition becomes a spec with everything filled in", () => {
   expect(app.constants.endowment).toBe(100);
   expect(spec.pages.map((page) => page.name)).toEqual(["Bidding", "Results"]);
   expect(spec.pages[1]).toMatchObject({ live: undefined, history: false });
-  expect(spec.group.fields.highestBid).toEqual({
+  expect(spec.group.fields.highestBid).toMatchObject({
     ...{ kind: "currency", initial: 0, min: 0, max: undefined, choices: undefined },
     ...{ label: undefined, doc: undefined, blank: false, to: undefined },
   });
@@ -666,6 +666,7 @@ test("a configuration is completed with its defaults", () => {
   const plain = defineConfig({ sessionConfigs: [session] });
   expect(plain).toEqual({
     sessionConfigs: [session],
+    labs: [],
     currency: { locale: "en", code: null, decimals: 0, points: ["point", "points"] },
     language: "en",
     participantFields: {},
