@@ -2,6 +2,7 @@ import WebSocket from "ws";
 import { type Env, makeClientId, systemEnv } from "./env.ts";
 import { WalrasError } from "./errors.ts";
 import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
+import type { GroupState } from "./live-state.ts";
 import { MemoryStorage } from "./outbox.ts";
 import { OUTBOX_FIELD, type PageLive, type Seat, type SeatAnswer } from "./protocol.ts";
 import { type Socket, type SocketEvents, socketUrl } from "./wire.ts";
@@ -82,6 +83,12 @@ export class HeadlessParticipant {
   /** `open`: connected and welcomed. A page without a live method is `closed`. */
   get status(): LiveStatus {
     return this.client?.status ?? "closed";
+  }
+
+  /** As live.state in the page. */
+  get state(): GroupState {
+    if (this.client) return this.client.state.value;
+    throw new WalrasError("not_live", `${this.page.url} is not connected.`);
   }
 
   /** Messages without an answer, those of earlier page loads included. */

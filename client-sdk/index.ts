@@ -8,6 +8,7 @@ export { type HeadlessOptions, type HeadlessPage, HeadlessParticipant, type Rece
 export { type Json, toJson } from "./json.ts";
 export { Link, type LinkOptions, type LinkStatus, linkDefaults } from "./link.ts";
 export { LiveClient, type LiveClientOptions, type LiveStatus, storagePrefix } from "./live-client.ts";
+export { type GroupState, LiveState, type OnState, type OnValue, type PlayerState } from "./live-state.ts";
 export {
   type CallDataOf,
   type CallTypeOf,

@@ -3,6 +3,7 @@ import type { Env } from "./env.ts";
 import { codeOf, WalrasError } from "./errors.ts";
 import { toJson } from "./json.ts";
 import { Link, type LinkStatus } from "./link.ts";
+import { LiveState } from "./live-state.ts";
 import { Outbox, type OutboxStorage } from "./outbox.ts";
 import {
   type Answer,
@@ -68,6 +69,8 @@ export interface LiveClientOptions {
  */
 export class LiveClient {
   readonly outbox: Outbox;
+  /** What the group publishes. */
+  readonly state: LiveState;
   private readonly options: LiveClientOptions;
   private readonly link: Link;
   /** The newest delivery that was handed over; older ones are repetitions. */
@@ -82,6 +85,7 @@ export class LiveClient {
     this.options = options;
     // A page with history begins before its own rendering: at the page's first delivery.
     this.seen = live.history ? 0 : live.seq;
+    this.state = new LiveState(live.state, live.seq, options.report);
     this.outbox = new Outbox({ clientId, page: live.page, storage, prefix, random: env.random });
     this.link = new Link({
       env,
@@ -96,6 +100,7 @@ export class LiveClient {
           c: clientId,
           s: this.seen,
           ...(live.history && !this.welcomed ? { h: true as const } : {}),
+          ...(live.state === undefined ? {} : { x: this.state.seq }),
         };
       },
       onOpen: () => {
@@ -225,6 +230,9 @@ export class LiveClient {
         break;
       case "answer":
         this.settle(frame.a);
+        break;
+      case "state":
+        this.state.apply(frame);
         break;
       case "notice":
         this.halted = frame.halted;

@@ -9,6 +9,7 @@ import { codeOf, messageOf, WalrasError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
 import { toJson } from "./json.ts";
 import { LiveClient, type LiveStatus, storagePrefix } from "./live-client.ts";
+import type { GroupState, LiveState, OnState, OnValue } from "./live-state.ts";
 import { MemoryStorage, type OutboxStorage } from "./outbox.ts";
 import { watchPageForm } from "./page-form.ts";
 import { type PageLive, Refusal, type SeatAnswer } from "./protocol.ts";
@@ -23,7 +24,12 @@ export interface LiveGlobal {
   call(type: string, data?: object): Promise<unknown>;
   /** An amount in the session's currency: `10 points`, `€3.50`. */
   cu(amount: number): string;
-  readonly state: LiveStatus;
+  /** What the group publishes, in step with what is stored: see `publish` of the app's fields. */
+  readonly state: GroupState;
+  /** Calls back now and whenever the published state has changed, or that part of it which a path such as
+   * `"group.price"` names. @returns a function that stops it */
+  readonly onChange: LiveState["onChange"];
+  readonly status: LiveStatus;
   /** Calls back now and at each change. @returns a function that stops it */
   onStatus(callback: (status: LiveStatus) => void): () => void;
 }
@@ -69,11 +75,18 @@ window.live = {
     return formatCurrency(amount, page.currency);
   },
   get state() {
+    return published("live.state").value;
+  },
+  onChange: (...on: [OnState] | [string, OnValue]) => {
+    const state = published("live.onChange");
+    return on.length === 1 ? state.onChange(on[0]) : state.onChange(...on);
+  },
+  get status() {
     return client?.status ?? "connecting";
   },
   onStatus: (callback) => {
     listeners.add(callback);
-    callback(window.live.state);
+    callback(window.live.status);
     return () => listeners.delete(callback);
   },
 };
@@ -112,6 +125,12 @@ addEventListener("offline", () => client?.doubt());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") client?.wake();
 });
+
+function published(what: string): LiveState {
+  begin();
+  if (client) return client.state;
+  throw new WalrasError(Refusal.NOT_LIVE, `${what}: the page's data has not been loaded yet.`);
+}
 
 function liveSend(data: unknown): Promise<unknown> {
   return noted(send(data));

@@ -6,6 +6,8 @@
  * are most of what travels.
  */
 
+import type { Json } from "./json.ts";
+
 /** Raised when old pages and new servers no longer understand each other. */
 export const PROTOCOL_VERSION = 1;
 
@@ -73,6 +75,8 @@ export interface Hello {
   s: number;
   /** The page asks for all deliveries to its player on this page since the page began. */
   h?: true;
+  /** The newest `s` of the published state that this page shows; left out where the page has none. */
+  x?: number;
 }
 
 /** One liveSend. */
@@ -145,7 +149,25 @@ export interface Waiting {
   text: string;
 }
 
-export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice | Waiting;
+/** What an app publishes, as one player sees it: values by field, players by idInGroup. */
+export interface PublishedTree {
+  group: Record<string, Json>;
+  /** The player's own: `idInGroup`, and the fields that nobody else sees. */
+  player: Record<string, Json>;
+  players: Record<string, Record<string, Json>>;
+}
+
+/** The published state after the unit of this seq; comes before that unit's deliveries and answer. */
+export interface StateFrame {
+  k: "state";
+  s: number;
+  /** The fields that the unit changed. */
+  x: Partial<PublishedTree>;
+  /** Set: all fields; what the page has is void. */
+  f?: 1;
+}
+
+export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice | Waiting | StateFrame;
 
 /** What a page needs to take its place in the room, embedded in the page or fetched from `seatUrl`. */
 export interface Seat {
@@ -172,6 +194,8 @@ export interface PageLive {
   history: boolean;
   /** For live.cu. */
   currency: CurrencyFormat;
+  /** What the app publishes, as of `seq`; left out if that is nothing. */
+  state?: PublishedTree;
 }
 
 /** `seat: null` with `reload: true`: the participant is on another page; load again. */

@@ -18,6 +18,8 @@ export interface FieldSpec {
   readonly blank: boolean;
   /** For links: which built-in model it names. */
   readonly to: "player" | "group" | undefined;
+  /** Whose browsers see the value; undefined: nobody's. */
+  readonly publish: "group" | "player" | undefined;
   /** What only forms ask for. */
   readonly form?: FieldForm | undefined;
 }
@@ -143,6 +145,8 @@ export interface AppSpec {
   readonly creatingSession: ((subsession: never) => unknown) | undefined;
   /** How long a player may be without a connection before they count as gone, in seconds. */
   readonly presenceGrace: number;
+  /** Pages see of each player whether they are connected. */
+  readonly publishPresence: boolean;
   readonly constants: Readonly<Record<string, unknown>>;
   readonly group: ModelSpec;
   readonly player: ModelSpec;

@@ -1,6 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import { fieldSpec } from "./fields.ts";
+import { checkPublish } from "./published.ts";
 import { EXTRA_COLUMNS, GROUP_COLUMNS, makeTable, PLAYER_COLUMNS, type TableOptions } from "./system-tables.ts";
 import { type ColumnKind, snakeCase, type Value } from "./tables.ts";
 import { describe } from "./values.ts";
@@ -83,6 +84,7 @@ export function makeModel(app: string, kind: ModelSpec["kind"], name: string, fi
     const at = `${where}.${field}`;
     checkFieldName(field, at, [...Object.keys(builtIn), ...members]);
     const spec = fieldSpec(declared, at);
+    checkPublish(spec, kind, at);
     const column = spec.kind === "link" ? `${snakeCase(field)}_id` : snakeCase(field);
     if (column.length > NAME_LIMIT) {
       throw new AuthorError(

@@ -55,6 +55,11 @@ export interface FieldOptions<B extends boolean> {
   doc?: string;
   /** May stay empty: reads as `null` then, and takes `null`. */
   blank?: B;
+  /**
+   * Keeps the value in step in the browser, as `live.state.group.x` or `live.state.players[id].x`: "group" for
+   * everybody in the group, "player" for that player alone. Left out: it never leaves the server by itself.
+   */
+  publish?: "group" | "player";
   /** Smaller text under the label in forms. */
   helpText?: string;
   /** How forms show the field; see {@link radio}, {@link slider} and their like. Default: by kind and choices. */
@@ -178,7 +183,7 @@ export function link<const W extends "player" | "group", const B extends boolean
   return new Field("link", options, to);
 }
 
-const ABOUT = ["label", "doc", "blank", "helpText", "widget"];
+const ABOUT = ["label", "doc", "blank", "helpText", "widget", "publish"];
 const NUMBER = ["initial", "min", "max", "choices", "errorMessage", ...ABOUT];
 const CHOICE = ["initial", "choices", "errorMessage", ...ABOUT];
 /** Which options make sense for which kind. */
@@ -203,6 +208,7 @@ interface RawOptions {
   label?: unknown;
   doc?: unknown;
   blank?: unknown;
+  publish?: unknown;
   helpText?: unknown;
   widget?: unknown;
   maxLength?: unknown;
@@ -243,6 +249,7 @@ export function fieldSpec(field: unknown, where: string): FieldSpec {
     max: limit(kind, options.max, `${where}: max`),
     choices: undefined,
     initial: undefined,
+    publish: publication(options.publish, `${where}: publish`),
     form: fieldForm(kind, options, where),
   };
   if (bare.min !== undefined && bare.max !== undefined && bare.min > bare.max) {
@@ -280,6 +287,14 @@ interface OptionTypes {
 function option<K extends keyof OptionTypes>(value: unknown, type: K, where: string): OptionTypes[K] | undefined {
   if (value === undefined || typeof value === type) return value as OptionTypes[K] | undefined;
   throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a ${type}.`);
+}
+
+function publication(value: unknown, where: string): FieldSpec["publish"] {
+  if (value === undefined || value === "group" || value === "player") return value;
+  throw new AuthorError(
+    "wrong_option",
+    `${where} is ${describe(value)}; give it "group" for everybody in the group or "player" for that player alone, or leave it out.`,
+  );
 }
 
 function limit(kind: FieldKind, value: unknown, where: string): number | undefined {

@@ -122,6 +122,7 @@ const PAYOFF: FieldSpec = {
   doc: "What the player earned in this round.",
   blank: false,
   to: undefined,
+  publish: undefined,
 };
 
 function fieldsOf(model: ModelSpec): Readonly<Record<string, FieldSpec>> {

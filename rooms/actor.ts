@@ -12,6 +12,7 @@ import { ClientNumbers } from "./client-numbers.ts";
 import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
 import { Presence } from "./presence.ts";
+import { PublishedState } from "./published-state.ts";
 import { stackOf } from "./refusals.ts";
 import { WaitPages } from "./wait-pages.ts";
 
@@ -79,6 +80,7 @@ export class Actor implements CommitOwner {
   #memory: GroupMemory | undefined;
   #gate: Gate | undefined;
   #presence: Presence | undefined;
+  #published: PublishedState | undefined;
   #itinerary: Itinerary | undefined;
   #waits: WaitPages | undefined;
   #mailbox: Turn[] = [];
@@ -124,6 +126,11 @@ export class Actor implements CommitOwner {
   get presence(): Presence {
     if (this.#presence === undefined) throw new Error("the actor is not loaded");
     return this.#presence;
+  }
+
+  /** What the app's pages see in step; undefined: nothing. */
+  get published(): PublishedState | undefined {
+    return this.#published;
   }
 
   get app(): AppSpec {
@@ -209,12 +216,14 @@ export class Actor implements CommitOwner {
     if (this.#dead) throw moved();
     this.#seq = rows.seq;
     this.#presence = new Presence(this);
+    this.#published = PublishedState.of(this.#memory, rows.seq);
     this.#gate = new Gate(
       {
         encode: this.world.encodeFrame,
         readJournal: (after, limit, page) => store.read.journal(this.actorId, after, limit, page),
         sleep: this.world.sleep,
         limits: this.world.limits.gate,
+        state: this.#published,
       },
       rows.seq,
     );
@@ -451,13 +460,21 @@ export class Actor implements CommitOwner {
     return { entry, changes: mark === undefined ? changes : [...changes, mark] };
   }
 
+  #publish(published: PublishedState, { entry, changes }: StoredUnit): void {
+    const change = published.commit(entry.seq, changes);
+    if (change !== undefined) this.gate.publish(entry.seq, change);
+  }
+
   /** Lets out the head of the chain, as far as it has committed. */
   #release(): void {
     while (this.#chain.length > 0 && (this.#chain[0] as Item).committed) {
       const item = this.#chain.shift() as Item;
       this.#chainBytes -= item.turn.bytes;
       item.outcome.unit?.settle();
-      if (item.stored !== null) this.gate.committed(item.seq);
+      if (item.stored !== null) {
+        this.gate.committed(item.seq);
+        if (this.#published !== undefined) this.#publish(this.#published, item.stored);
+      }
       try {
         item.outcome.release(item.seq);
         item.news?.();

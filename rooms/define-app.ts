@@ -34,6 +34,8 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
   roles?: readonly string[];
   /** Seconds without a connection after which a player counts as gone (`player.connected`). Default: 5. */
   presenceGrace?: number;
+  /** Pages see who is there: `live.state.players[id].connected`. Default: false. */
+  publishPresence?: boolean;
   /** Numbers and texts that stay the same; `C` in templates. */
   constants?: C;
   /** Fields of a group. */
@@ -109,6 +111,7 @@ const APP_OPTIONS = [
   "rounds",
   "roles",
   "presenceGrace",
+  "publishPresence",
   "constants",
   "group",
   "player",
@@ -152,6 +155,7 @@ export function defineApp<
     roles: checkRoles(definition),
     creatingSession: undefined,
     presenceGrace: presenceGrace(definition.presenceGrace, name),
+    publishPresence: publishPresence(definition.publishPresence, name),
     constants: constants ?? {},
     group: makeModel(name, "group", "Group", definition.group ?? {}),
     player: makeModel(name, "player", "Player", definition.player ?? {}),
@@ -272,6 +276,11 @@ function checkRoles({ name, roles, playersPerGroup, player }: AppDefinition<Cons
     );
   }
   return [...roles];
+}
+
+function publishPresence(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === "boolean") return value ?? false;
+  throw new AuthorError("wrong_option", `${name}: publishPresence is ${describe(value)}; give it true or false.`);
 }
 
 function checkText(value: unknown, where: string): void {

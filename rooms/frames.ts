@@ -38,10 +38,14 @@ export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
   return malformed("unknown kind");
 }
 
-function hello({ v, s, h }: Record<string, unknown>, c: string): Incoming {
+function hello({ v, s, h, x = 0 }: Record<string, unknown>, c: string): Incoming {
   if (!Number.isSafeInteger(v)) return malformed("no version");
-  if (!Number.isSafeInteger(s) || (s as number) < 0) return malformed("no seq");
-  return { kind: "hello", hello: { k: "hello", v: v as number, c, s: s as number, ...(h === true ? { h } : {}) } };
+  if (!isSeq(s) || !isSeq(x)) return malformed("no seq");
+  return { kind: "hello", hello: { k: "hello", v: v as number, c, s, x, ...(h === true ? { h } : {}) } };
+}
+
+function isSeq(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function send(frame: Record<string, unknown>, c: string, messageBytes: number): Incoming {

@@ -8,6 +8,7 @@ import {
 } from "../client-sdk/protocol.ts";
 import type { JournalEntry } from "../entities/store.ts";
 import { type Outgoing, outputOf } from "./deliveries.ts";
+import type { PublishedState, StateChange } from "./published-state.ts";
 
 /** The answer to a message, and whose it was. */
 export interface Answered {
@@ -35,6 +36,8 @@ export interface GateOptions {
   readonly readJournal: (after: number, limit: number, page: string) => Promise<JournalEntry[]>;
   readonly sleep: (ms: number) => Promise<void>;
   readonly limits?: Partial<GateLimits> | undefined;
+  /** What the group publishes, if anything. */
+  readonly state?: PublishedState | undefined;
 }
 
 export interface GateLimits {
@@ -74,6 +77,8 @@ interface Member {
   readonly idInGroup: number;
   /** Said hello and has been caught up. */
   ready: boolean;
+  /** Has the published state, and gets its changes. */
+  inStep: boolean;
   /** While the journal is read for it: what was delivered meanwhile. */
   backlog: Sent[] | null;
   backlogBytes: number;
@@ -120,7 +125,15 @@ export class Gate {
       connection.close(CloseCode.RETRY);
       return;
     }
-    const member: Member = { connection, idInGroup, ready: false, backlog: null, backlogBytes: 0, last: 0 };
+    const member: Member = {
+      connection,
+      idInGroup,
+      ready: false,
+      inStep: false,
+      backlog: null,
+      backlogBytes: 0,
+      last: 0,
+    };
     this.#members.set(connection, member);
     const members = this.#byPlayer.get(idInGroup);
     if (members === undefined) this.#byPlayer.set(idInGroup, new Set([member]));
@@ -134,15 +147,20 @@ export class Gate {
     this.#byPlayer.get(member.idInGroup)?.delete(member);
   }
 
-  /** A page says what it has seen: it gets what it missed, then a welcome, then what comes. */
-  async hello(connection: Connection, seen: number, history: boolean): Promise<void> {
+  /**
+   * A page says what it has seen: it gets what it missed, then a welcome, then what comes.
+   *
+   * @param stateSeen seq of the published state that it shows
+   */
+  async hello(connection: Connection, seen: number, history: boolean, stateSeen = 0): Promise<void> {
     const member = this.#members.get(connection);
     if (member === undefined || member.ready || member.backlog !== null) return;
-    if (seen > this.#committed) {
+    if (Math.max(seen, stateSeen) > this.#committed) {
       // It saw what this database does not have (another or older database): nothing to go on from.
       this.reload(connection, "too_far_behind");
       return;
     }
+    this.#bringInStep(member, stateSeen);
     const after = history ? 0 : seen;
     member.last = after;
     if (after >= this.#recentAfter) {
@@ -193,6 +211,33 @@ export class Gate {
       }
     }
     if (!answered && reply !== undefined) this.answer(reply.to, reply.answer, outgoing.length > 0 ? seq : undefined);
+  }
+
+  /** After the commit of `seq`, before its deliveries: what it changed of the published state, to each page what its player may see. */
+  publish(seq: number, { everybody, own }: StateChange): void {
+    const encoded = new Map<string, Uint8Array>();
+    for (const member of this.#members.values()) {
+      if (!member.inStep) continue;
+      const mine = own.get(member.idInGroup) ?? "";
+      const change = everybody !== "" && mine !== "" ? `${everybody},${mine}` : everybody + mine;
+      if (change === "") continue;
+      let frame = encoded.get(change);
+      if (frame === undefined) {
+        frame = this.#options.encode(`{"k":"state","s":${seq},"x":{${change}}}`);
+        encoded.set(change, frame);
+      }
+      this.#write(member, frame);
+    }
+  }
+
+  /** First of all, so that a page never handles a delivery with a state from before it. */
+  #bringInStep(member: Member, stateSeen: number): void {
+    const { state, encode } = this.#options;
+    if (state === undefined) return;
+    member.inStep = true;
+    if (state.changedAt <= stateSeen) return;
+    const whole = state.snapshot(member.idInGroup);
+    this.#write(member, encode(`{"k":"state","s":${this.#committed},"f":1,"x":${whole}}`));
   }
 
   /** A seq without deliveries has committed. */

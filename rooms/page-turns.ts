@@ -289,6 +289,7 @@ class Visit {
           messageLimit: world.limits.messageBytes,
           history: page.history,
           currency: world.currency,
+          ...this.#state(),
         };
     const seatSlot = live === null ? null : `walras-seat-${world.newSecret()}`;
     const { group, session, subsession, participant } = player;
@@ -353,6 +354,14 @@ class Visit {
       body: text("body", WAIT_TEXTS.body(memory.players.length - 1)),
       line: waits.line(wait),
     };
+  }
+
+  #state(): Pick<PageLive, "state"> {
+    const { published, memory } = this.#actor;
+    const player = memory.playerOf(this.#participant.values.id as number);
+    return published === undefined || player === undefined
+      ? {}
+      : { state: published.rendered(player.values.idInGroup as number) };
   }
 
   #variables(page: PageSpec, name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {

@@ -70,7 +70,7 @@ export class Reception {
   }
 
   /** Once on a connection: each hello may make the server read the journal. */
-  #greet(seated: Seated, { v, s, h }: Hello): void {
+  #greet(seated: Seated, { v, s, h, x }: Hello): void {
     const { connection, actor } = seated;
     if (this.#greeted.has(connection)) {
       this.malformed(seated, "a second hello");
@@ -84,7 +84,7 @@ export class Reception {
       const { committer, log } = this.#actors.world;
       actor.presence.arrive(connection);
       actor.gate
-        .hello(connection, s, h === true)
+        .hello(connection, s, h === true, x)
         .then(() => {
           // It was announced to those who were there.
           if (committer.halted !== null) actor.gate.notice(connection, true);

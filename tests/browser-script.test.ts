@@ -147,7 +147,7 @@ test("liveSend exists before the page's data, and what is sent then is the value
   browser.run("liveSend('inline script')");
   await browser.load();
   expect(browser.group.effects.map(({ d }) => d)).toEqual([{ value: 1 }, { value: 2 }, "inline script"]);
-  expect(browser.value("live.state")).toBe("open");
+  expect(browser.value("live.status")).toBe("open");
 });
 
 test("liveRecv may be a function, let or const, defined at any time, and may be replaced", async () => {

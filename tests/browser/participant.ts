@@ -141,7 +141,7 @@ export class Tab {
   /** Waits until a page of this name has been loaded and said so. */
   async on(name: string): Promise<void> {
     await this.page.waitForURL(new RegExp(`/market/${name}/\\d+$`), { timeout: PATIENCE });
-    await this.page.waitForFunction(() => window.recorder !== undefined && window.live?.state === "open");
+    await this.page.waitForFunction(() => window.recorder !== undefined && window.live?.status === "open");
   }
 
   /** Waits until the page that is open has an answer to all that it sent. */

@@ -52,6 +52,7 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     roles: [],
     creatingSession: undefined,
     presenceGrace: 5,
+    publishPresence: false,
     constants: {},
     group: model(
       "group",
