@@ -2,7 +2,7 @@ import WebSocket from "ws";
 import { type Env, makeClientId, systemEnv } from "./env.ts";
 import { WalrasError } from "./errors.ts";
 import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
-import type { GroupState } from "./live-state.ts";
+import type { GroupState, OnState } from "./live-state.ts";
 import { MemoryStorage } from "./outbox.ts";
 import { OUTBOX_FIELD, type PageLive, type Seat, type SeatAnswer } from "./protocol.ts";
 import { type Socket, type SocketEvents, socketUrl } from "./wire.ts";
@@ -88,6 +88,12 @@ export class HeadlessParticipant {
   /** As live.state in the page. */
   get state(): GroupState {
     if (this.client) return this.client.state.value;
+    throw new WalrasError("not_live", `${this.page.url} is not connected.`);
+  }
+
+  /** As live.onChange in the page: ends with it. */
+  onChange(callback: OnState): () => void {
+    if (this.client) return this.client.state.onChange(callback);
     throw new WalrasError("not_live", `${this.page.url} is not connected.`);
   }
 

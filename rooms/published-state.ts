@@ -31,7 +31,8 @@ export class PublishedState {
     this.#memory = memory;
     this.#group = copy(memory.group.values, published.group);
     this.#players = memory.players.map(({ values }) => copy(values, [...published.players, ...published.player]));
-    this.changedAt = seq;
+    // Not 0, which is what a page shows that has no state yet.
+    this.changedAt = Math.max(seq, 1);
   }
 
   /** undefined: the app publishes nothing. */
