@@ -42,6 +42,7 @@ export type Blow = keyof typeof BLOWS;
 /** What follows from faults, counted to see that it does. */
 export const CONSEQUENCES = [
   "acknowledged",
+  "stateShown",
   "effects",
   "stale",
   "haltedRefused",

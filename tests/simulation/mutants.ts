@@ -1,5 +1,6 @@
 import { Link } from "../../client-sdk/link.ts";
 import { LiveClient } from "../../client-sdk/live-client.ts";
+import { LiveState } from "../../client-sdk/live-state.ts";
 import { Outbox } from "../../client-sdk/outbox.ts";
 import { Committer } from "../../entities/committer.ts";
 import { Unit } from "../../entities/unit.ts";
@@ -7,6 +8,8 @@ import { Actor } from "../../rooms/actor.ts";
 import { ClientNumbers } from "../../rooms/client-numbers.ts";
 import { Gate } from "../../rooms/gate.ts";
 import { MessageTurn } from "../../rooms/message-turn.ts";
+import { Presence } from "../../rooms/presence.ts";
+import { PublishedState } from "../../rooms/published-state.ts";
 import { SimStore } from "./sim-store.ts";
 
 /** One bug, planted into a module while it runs. */
@@ -184,6 +187,53 @@ export const MUTANTS: readonly Mutant[] = [
     module: "committer",
     bug: "a unit that is refused is dropped without a word",
     plant: change(Actor.prototype, "refused", () => () => {}),
+  },
+  {
+    module: "published-state",
+    bug: "who comes sees what is not stored yet",
+    plant: change(
+      PublishedState.prototype,
+      "snapshot",
+      () =>
+        function (id) {
+          return JSON.stringify(this.rendered(id));
+        },
+    ),
+  },
+  {
+    module: "published-state",
+    bug: "a player is not told of their own fields",
+    plant: change(
+      PublishedState.prototype,
+      "commit",
+      (commit) =>
+        function (seq, changes) {
+          const change = commit.call(this, seq, changes);
+          return change && { ...change, own: new Map() };
+        },
+    ),
+  },
+  {
+    module: "live-state",
+    bug: "a page that comes back keeps the state that it had",
+    plant: change(
+      LiveState.prototype,
+      "apply",
+      (apply) =>
+        function (frame) {
+          if (frame.f !== 1) apply.call(this, frame);
+        },
+    ),
+  },
+  {
+    module: "presence",
+    bug: "nobody is missed after a restart",
+    plant: change(Presence.prototype, "begin", () => () => {}),
+  },
+  {
+    module: "presence",
+    bug: "whoever closes the last tab stays connected",
+    plant: change(Presence.prototype, "leave", () => () => {}),
   },
   {
     module: "gate",

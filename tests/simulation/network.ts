@@ -86,6 +86,7 @@ class Pipe {
   #broken = false;
   #closed = false;
   #last = 0;
+  readonly #onTheWay: (() => void)[] = [];
   #stalledUntil = 0;
   readonly #network: Network;
   readonly #clock: VirtualClock;
@@ -105,10 +106,12 @@ class Pipe {
     const held = now < this.#stalledUntil ? size : 0;
     this.buffered += held;
     this.#last = Math.max(this.#last, now + this.#network.latency());
-    this.#clock.after(this.#last - now, () => {
+    this.#onTheWay.push(() => {
       this.buffered -= held;
       if (!this.#broken) run();
     });
+    // The oldest, whichever it is: of what is held until the same moment, rounding may let the younger's time come first.
+    this.#clock.after(this.#last - now, () => this.#onTheWay.shift()?.());
   }
 
   /** Nothing more can be sent. @param lost also what is on its way is gone */

@@ -14,6 +14,7 @@ import { Database } from "./database.ts";
 import { BLOWS, type Blow, Faults, type Happening } from "./faults.ts";
 import { Network } from "./network.ts";
 import { Process } from "./process.ts";
+import { asSeenBy, Projection } from "./projection.ts";
 import { Tab, type TabOptions } from "./tab.ts";
 
 /** Virtual milliseconds of load, and how long everything may take to come to rest after it. */
@@ -52,6 +53,7 @@ class Run {
   readonly #faults: Faults;
   readonly #network: Network;
   readonly #database = new Database(APPS);
+  readonly #projection = new Projection(this.#database);
   readonly #shared: boolean;
   readonly #limits: ActorLimits;
   /** Places for processes; what runs there now. */
@@ -203,13 +205,7 @@ class Run {
 
   #tabOptions(code: string): TabOptions {
     const name = `${code}t${this.#tabs.length + 1}`;
-    const at = ({ participant }: TabHistory, page: string) => {
-      const round = Number(page.split("/")[1]);
-      const id = Number(this.#database.rows(ParticipantTable, { code: participant })[0]?.id);
-      const table = market.spec.player.table;
-      const group = Number(this.#database.rows(table, { participantId: id, roundNumber: round })[0]?.groupId);
-      return { id, group };
-    };
+    const at = ({ participant }: TabHistory, page: string) => this.#at(participant, page);
     return {
       name,
       code,
@@ -235,6 +231,10 @@ class Run {
             this.#findings.push(`seenTooEarly: ${name} gets ${seq} ${data}`);
           }
         },
+        shown: (tab, load, seq, state) => {
+          this.#faults.count("stateShown");
+          this.#compareState(name, at(tab, load.page), seq, state);
+        },
         answered: (tab, message) => {
           this.#trace(`${name} is answered ${message.client} ${message.n} ${message.uid} ${message.answer}`);
           this.#faults.count("acknowledged");
@@ -245,6 +245,41 @@ class Run {
         },
       },
     };
+  }
+
+  /** Who a participant is in the group of a page. */
+  #at(participant: string, page: string): { id: number; group: number; idInGroup: number } {
+    const id = Number(this.#database.rows(ParticipantTable, { code: participant })[0]?.id);
+    const where = { participantId: id, roundNumber: Number(page.split("/")[1]) };
+    const [player] = this.#database.rows(market.spec.player.table, where);
+    return { id, group: Number(player?.groupId), idInGroup: Number(player?.idInGroup) };
+  }
+
+  /** What a page shows is what was stored up to that seq, for its player. */
+  #compareState(name: string, { group, idInGroup }: { group: number; idInGroup: number }, seq: number, state: unknown) {
+    const stored = this.#projection.at(group, seq);
+    if (stored === undefined) {
+      this.#findings.push(`seenTooEarly: ${name} shows the state of ${seq}`);
+    } else if (JSON.stringify(state) !== JSON.stringify(asSeenBy(stored, idInGroup))) {
+      this.#findings.push(`stateWrong: ${name} shows at ${seq} ${JSON.stringify(state)}`);
+    }
+  }
+
+  /** What pages show in the end is all that was stored; and those are there who have a page of the group open. */
+  #compareAtRest(open: readonly Tab[]): void {
+    const pages = open.flatMap((tab) => {
+      const { shown } = tab;
+      return shown === undefined ? [] : [{ ...this.#at(tab.history.participant, shown.page), ...shown }];
+    });
+    for (const page of pages) {
+      const { group, idInGroup, state } = page;
+      const name = `${group}/${idInGroup} at rest`;
+      this.#compareState(name, page, this.#database.journal(group).length, state);
+      for (const other of Object.values(state.players)) {
+        const isThere = pages.some((one) => one.group === group && one.idInGroup === other.idInGroup);
+        if (other.connected !== isThere) this.#findings.push(`presenceWrong: ${name} shows ${JSON.stringify(other)}`);
+      }
+    }
   }
 
   /** Somebody uses a tab until the load ends. */
@@ -288,9 +323,12 @@ class Run {
       const back = open.map((tab) => tab.confirm());
       const confirmed = () => back.every((isBack) => isBack()) && settled();
       if (!(await this.#clock.runUntil(confirmed, end))) this.#findings.push("restless: a last echo did not come back");
+      // Members of a group who ask different processes would take it from each other for ever.
+      for (const code of this.#routes.keys()) this.#routes.set(code, 0);
       // Also what a second tab of the same participant is still waiting for.
       await this.#clock.run(10_000);
     }
+    this.#compareAtRest(open);
     for (const tab of open) tab.finish();
     for (const process of this.#processes.values()) process.life.end();
   }

@@ -1,5 +1,6 @@
 import { WalrasError } from "../../client-sdk/errors.ts";
 import { LiveClient, storagePrefix } from "../../client-sdk/live-client.ts";
+import type { GroupState } from "../../client-sdk/live-state.ts";
 import { MemoryStorage } from "../../client-sdk/outbox.ts";
 import type { PageLive, Send } from "../../client-sdk/protocol.ts";
 import type { Chance } from "../chaos/chance.ts";
@@ -29,6 +30,8 @@ export interface TabOptions {
     loaded(tab: TabHistory, load: PageLoad): void;
     received(tab: TabHistory, load: PageLoad, seq: number, data: string): void;
     answered(tab: TabHistory, message: SentMessage): void;
+    /** The published state has come or changed: it is that of this seq. */
+    shown(tab: TabHistory, load: PageLoad, seq: number, state: GroupState): void;
   };
 }
 
@@ -154,6 +157,11 @@ export class Tab {
         this.#page?.load.received.some(({ data }) => data.includes(`"${uid}"`)) === true
       );
     };
+  }
+
+  /** What the open page shows; undefined: there is none. */
+  get shown(): { page: string; state: GroupState } | undefined {
+    return this.#page && { page: this.#page.load.page, state: this.#page.client.state.value };
   }
 
   /** The end: what is open now stays as it is. */
@@ -283,6 +291,7 @@ export class Tab {
     });
     const page: Page = { life, index, live, load, client, isStale: false, isSubmitted: false };
     this.#page = page;
+    client.state.onChange((state) => watch.shown(this.history, load, client.state.seq, state));
     client.start();
   }
 

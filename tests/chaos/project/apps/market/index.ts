@@ -12,8 +12,9 @@ const app = defineApp({
   playersPerGroup: PLAYERS,
   rounds: ROUNDS,
   presenceGrace: 0.03,
-  group: { transfers: integer({ initial: 0 }) },
-  player: { money: integer({ initial: MONEY }) },
+  publishPresence: true,
+  group: { transfers: integer({ initial: 0, publish: "group" }) },
+  player: { money: integer({ initial: MONEY, publish: "group" }), given: integer({ initial: 0, publish: "player" }) },
   extraModels: { Transfer: { player: link("player"), receiver: integer(), amount: integer(), uid: text() } },
 });
 const { Transfer } = app.extraModels;
@@ -58,6 +59,7 @@ function transfer(
   { to, amount, uid }: { to: number; amount: number; uid: string },
 ): void {
   player.money -= amount;
+  player.given += amount;
   group.getPlayerById(to).money += amount;
   group.transfers += 1;
   Transfer.create({ player, receiver: to, amount, uid });
