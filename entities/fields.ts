@@ -196,7 +196,7 @@ const OPTIONS: Readonly<Record<FieldKind, readonly string[]>> = {
   longText: ["initial", "errorMessage", "maxLength", ...ABOUT],
   json: ["initial", ...ABOUT],
   timestamp: ["initial", "min", "max", ...ABOUT],
-  link: ["label", "doc", "blank"],
+  link: ["label", "doc", "blank", "publish"],
 };
 
 /** Options as they may really come, from an author who does not run the type checker. */

@@ -77,7 +77,7 @@ test("a definition becomes a spec with everything filled in", () => {
   expect(spec.pages[1]).toMatchObject({ live: undefined, history: false });
   expect(spec.group.fields.highestBid).toMatchObject({
     ...{ kind: "currency", initial: 0, min: 0, max: undefined, choices: undefined },
-    ...{ label: undefined, doc: undefined, blank: false, to: undefined },
+    ...{ label: undefined, doc: undefined, blank: false, to: undefined, publish: undefined },
   });
   expect(Object.keys(spec.extras)).toEqual(["TradeOffer"]);
   expect(define({ name: "survey" }).spec).toMatchObject({ playersPerGroup: 1, group: { name: "Group" }, pages: [] });
