@@ -32,15 +32,18 @@ export {
 export type {
   Deliveries,
   ExtraModel,
+  Firing,
   Group,
   Messages,
   PageOptions,
   Participant,
   PastPlayer,
+  PendingTimer,
   Player,
   Row,
   Session,
   Subsession,
+  Timer,
 } from "./rooms/author-types.ts";
 export { toPage } from "./rooms/author-types.ts";
 export type { SessionConfig } from "./rooms/calls.ts";

@@ -131,6 +131,9 @@ export interface FieldRules {
   readonly errorMessage?: (player: never, value: never) => string | undefined;
 }
 
+/** What happens when a timer fires: `(group, payload, timer) => deliveries`. */
+export type TimerMethod = (group: never, payload: never, timer: never) => unknown;
+
 /** A checked app definition. */
 export interface AppSpec {
   readonly name: string;
@@ -154,6 +157,8 @@ export interface AppSpec {
   /** In page order. */
   readonly pages: readonly PageSpec[];
   readonly exports: readonly CustomExport[];
+  /** By name. */
+  readonly timers: ReadonlyMap<string, TimerMethod>;
 }
 
 /** One step of a session's page sequence, pinned when the session is created. */

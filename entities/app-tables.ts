@@ -22,8 +22,11 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
   group: {
     columns: GROUP_COLUMNS,
     // Not generated: a group's id is its actor's.
-    table: { key: ["id"], initial: { extraCount: 0 } },
-    members: ["session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
+    table: { key: ["id"], initial: { extraCount: 0, timerCount: 0 } },
+    members: [
+      ...["session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
+      ...["after", "every", "at", "cancel", "timers"],
+    ],
   },
   player: {
     columns: PLAYER_COLUMNS,

@@ -1,7 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { ModelSpec } from "./app-spec.ts";
 import type { GroupMemory, Row } from "./memory.ts";
-import type { Value, Values } from "./tables.ts";
+import { TimerTable } from "./system-tables.ts";
+import type { Table, Value, Values } from "./tables.ts";
 import type { Unit } from "./unit.ts";
 import { View } from "./view.ts";
 
@@ -136,7 +136,19 @@ export class BufferedView extends View {
 
   protected override insert(row: Row): void {
     this.#requireOpen();
+    if (row.table === TimerTable) row.values.n = this.#timerNumber();
     this.#created.add(row);
+  }
+
+  /**
+   * A timer's number is wanted at once, for cancelling it, and other messages may set timers before this call's
+   * unit is made. Below zero it cannot meet theirs, which count on as if this call were not there (as a replay does).
+   */
+  #timerNumber(): number {
+    const { memory } = this;
+    const last = Math.max((memory.group.values.timerCount ?? 0) as number, memory.reservedTimer);
+    memory.reservedTimer = last + 1;
+    return -memory.reservedTimer;
   }
 
   protected override remove(row: Row): void {
@@ -149,15 +161,15 @@ export class BufferedView extends View {
     return row.deleted || this.#deleted.has(row);
   }
 
-  protected override *rows(model: ModelSpec): Iterable<Row> {
-    const stored = this.memory.extrasOf(model.table);
+  protected override *rows(table: Table): Iterable<Row> {
+    const stored = this.memory.extrasOf(table);
     for (const row of stored.values()) {
       if (this.#deleted.has(row)) continue;
       this.#reads(row).set("n", row.changedAt.get("n") ?? 0);
       yield row;
     }
     // While a unit has them, they are in memory already.
-    if (!this.#handedOver) for (const row of this.#created) if (row.model === model) yield row;
+    if (!this.#handedOver) for (const row of this.#created) if (row.table === table) yield row;
   }
 
   #reads(row: Row): Map<string, number> {

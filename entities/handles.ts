@@ -3,6 +3,7 @@ import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import type { Row } from "./memory.ts";
 import { ownSnapshot } from "./own-fields.ts";
 import { snakeCase, type Values } from "./tables.ts";
+import { after, atTime, cancel, every, timers } from "./timers.ts";
 import type { View } from "./view.ts";
 
 /** The view a handle belongs to. */
@@ -230,6 +231,21 @@ const GROUP_METHODS = {
         : `the roles are ${roles.join(", ")}`;
     throw new AuthorError("unknown_role", `${memory.app.name}: getPlayerByRole(${JSON.stringify(role)}): ${cure}.`);
   },
+  after(this: Handle, seconds: unknown, timer: unknown, payload: unknown) {
+    return after(this[VIEW], seconds, timer, payload);
+  },
+  every(this: Handle, seconds: unknown, timer: unknown, payload: unknown) {
+    return every(this[VIEW], seconds, timer, payload);
+  },
+  at(this: Handle, timeMs: unknown, timer: unknown, payload: unknown) {
+    return atTime(this[VIEW], timeMs, timer, payload);
+  },
+  cancel(this: Handle, which: unknown) {
+    return cancel(this[VIEW], which);
+  },
+  timers(this: Handle, which: unknown) {
+    return timers(this[VIEW], which);
+  },
 };
 
 const EXTRA_BUILT_INS: Record<string, Getter> = { n: builtIn("n") };
@@ -319,7 +335,10 @@ export function forTemplate(value: unknown): unknown {
 }
 
 /** A page is looked at, not worked on; and the class is nobody's business. */
-const NOT_FOR_TEMPLATES: ReadonlySet<string> = new Set(["constructor", "toJSON", "delete"]);
+const NOT_FOR_TEMPLATES: ReadonlySet<string> = new Set([
+  ...["constructor", "toJSON", "delete"],
+  ...["after", "every", "at", "cancel", "timers"],
+]);
 
 const snakeNames = new WeakMap<ModelSpec, Map<string, string>>();
 

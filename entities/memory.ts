@@ -1,7 +1,7 @@
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
-import { ParticipantTable, WaitPageTable } from "./system-tables.ts";
+import { ParticipantTable, TimerTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** One row as an actor holds it: the newest values, committed or not. */
@@ -47,8 +47,12 @@ export class GroupMemory {
   readonly group: Row;
   /** Participants who are in this group now, by id; see {@link adopt}. */
   readonly participants = new Map<number, Row>();
-  /** Extra rows by table name and n, in order of creation. */
+  /** Extra rows by table name and n, in order of creation; the timers are among them. */
   readonly extras = new Map<string, Map<number, Row>>();
+  /** Pending deadlines by n. */
+  readonly timers = new Map<number, Row>();
+  /** The newest number that an async call has taken for a timer which no unit has yet; see BufferedView. */
+  reservedTimer = 0;
   /** Rows of earlier rounds by participant, read-only, oldest first; of those who have got as far as this round. */
   readonly earlier = new Map<number, readonly Values[]>();
   /** What became of the group's wait pages, by page identity. */
@@ -78,6 +82,8 @@ export class GroupMemory {
     this.roundNumber = rows.group.roundNumber as number;
     this.seat(rows.players.map((values) => new Row(app.player.table, app.player, values)));
     for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));
+    for (const values of rows.timers) this.timers.set(values.n as number, new Row(TimerTable, null, values));
+    this.extras.set(TimerTable.name, this.timers);
     for (const model of Object.values(app.extras)) {
       const byNumber = new Map<number, Row>();
       for (const values of rows.extras.get(model.table.name) ?? []) {

@@ -1,7 +1,7 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PinnedPage } from "./app-spec.ts";
 import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
-import { ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
+import { type Deadline, ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
 import {
   ActorTable,
   ClientTable,
@@ -11,6 +11,7 @@ import {
   ParticipantTable,
   SessionTable,
   SubsessionTable,
+  TimerTable,
   WaitPageTable,
 } from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
@@ -40,6 +41,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   const journal = sql.get(JournalTable);
   const client = sql.get(ClientTable);
   const mark = sql.get(MessageMarkTable);
+  const timer = sql.get(TimerTable);
+  const deadline = ["dueAt", "actorId", "n"].map((name) => timer.at(name)).join(", ");
   const text = {
     participantByCode: select(participant, "code"),
     participantById: select(participant, "id"),
@@ -64,6 +67,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       side.dialect === "postgres"
         ? `select pg_database_size(current_database())::float8 as "bytes"`
         : `select page_count * page_size as "bytes" from pragma_page_count(), pragma_page_size()`,
+    // The bound from below a second time by itself, for the index.
+    deadlines: `select ${timer.at("actorId")} as "actorId", ${timer.at("n")} as "n", ${timer.at("dueAt")} as "dueAt"
+      from ${timer.path} where ${timer.at("dueAt")} <= $1 and ${timer.at("dueAt")} >= $2
+      and (${deadline}) > ($3, $4, $5) order by ${deadline} limit $6`,
     output: (page: boolean) => `select ${journal.list()} from ${journal.path}
       where ${journal.at("actorId")} = $1 and ${journal.at("seq")} > $2 and ${journal.at("output")} is not null
       ${page ? `and (${journal.at("page")} = $3 or ${journal.at("output")} like '${ELSEWHERE}%')` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
@@ -170,6 +177,11 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       return (await side.all<{ bytes: number }>({ text: text.size, values: [] }))[0]?.bytes ?? 0;
     },
 
+    deadlines(before, after, limit) {
+      const { dueAt, actorId, n } = after ?? { dueAt: 0, actorId: 0, n: 0 };
+      return side.all<Deadline>({ text: text.deadlines, values: [before, dueAt, dueAt, actorId, n, limit] });
+    },
+
     rows(table, where = {}) {
       const found = sql.get(table);
       const names = Object.keys(where);
@@ -192,6 +204,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
   const session = sql.get(SessionTable);
   const subsession = sql.get(SubsessionTable);
   const participant = sql.get(ParticipantTable);
+  const timer = sql.get(TimerTable);
   const group = sql.get(app.group.table);
   const player = sql.get(app.player.table);
   const waits = sql.get(WaitPageTable);
@@ -207,6 +220,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
     `select ${session.list()} from ${session.path} where ${session.at("id")} = ${ofGroup("sessionId")}`,
     `select ${subsession.list()} from ${subsession.path} where ${subsession.at("id")} = ${ofGroup("subsessionId")}`,
     select(waits, "actorId"),
+    select(timer, "actorId"),
     ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
   ];
   function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
@@ -224,7 +238,8 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       session: one(4, session),
       subsession: one(5, subsession),
       waits: rows(6, waits),
-      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(7 + i, extra)])),
+      timers: rows(7, timer),
+      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(8 + i, extra)])),
     };
   }
   return { texts, toRows };

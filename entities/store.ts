@@ -19,7 +19,8 @@ export type EntryKind =
   /** A wait page of all groups of a round: an entry for each of the groups, all in one transaction. */
   | "barrier"
   /** Groups were formed out of those who waited in a lobby. */
-  | "formed";
+  | "formed"
+  | "timer";
 
 /**
  * One line of a group's log. `(actorId, seq)` is its key and the fence. An entry with a number `n` above zero is that
@@ -130,6 +131,14 @@ export interface Whereabouts {
   page: import("./app-spec.ts").PinnedPage | null;
 }
 
+/** A pending deadline of some group. */
+export interface Deadline {
+  actorId: number;
+  n: number;
+  /** Milliseconds since 1970 (UTC). */
+  dueAt: number;
+}
+
 /** Everything an actor needs to come to life. */
 export interface GroupRows {
   group: Values;
@@ -141,6 +150,8 @@ export interface GroupRows {
   extras: Map<string, Values[]>;
   /** What became of the group's wait pages. */
   waits: Values[];
+  /** Deadlines that are pending. */
+  timers: Values[];
   session: Values;
   subsession: Values;
   /** Newest seq in the journal, 0 if none. Read before the rows. */
@@ -173,6 +184,8 @@ export interface Reads {
   lastNumber(participantId: number, clientId: string): Promise<number>;
   /** Bytes of the whole database, with its indexes. */
   size(): Promise<number>;
+  /** Deadlines of all groups up to a time, in the order (dueAt, actorId, n), at most so many; those behind `after`. */
+  deadlines(before: number, after: Deadline | null, limit: number): Promise<Deadline[]>;
   /** The same rows as tables hold, for tests and exports: a table's rows ordered by key. */
   rows(table: import("./tables.ts").Table, where?: Record<string, Value>): Promise<Values[]>;
 }

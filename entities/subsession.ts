@@ -5,6 +5,7 @@ import { type Handle, isHandle, ROW } from "./handles.ts";
 import { GroupMemory, type Row, type SessionFacts } from "./memory.ts";
 import { OwnFields } from "./own-fields.ts";
 import { checkKeys } from "./suggest.ts";
+import { TimerTable } from "./system-tables.ts";
 import type { Values } from "./tables.ts";
 import { initialValues } from "./values.ts";
 import { DirectView, runIn } from "./view.ts";
@@ -14,7 +15,7 @@ export interface GroupOfRows {
   readonly row: Row;
   /** By idInGroup. */
   players: Row[];
-  /** Extra rows that it has already. */
+  /** Extra rows and timers that it has already, by table name. */
   readonly extras?: ReadonlyMap<string, Values[]>;
 }
 
@@ -219,6 +220,7 @@ export class WholeSubsession {
         participants: [],
         extras: new Map(extras),
         waits: [],
+        timers: [...(extras?.get(TimerTable.name) ?? [])],
         session: {},
         subsession: { roundNumber },
         seq: 0,

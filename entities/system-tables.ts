@@ -165,7 +165,11 @@ export const ActorTable = makeTable({
   indexes: [["sessionId"]],
 });
 
-/** Deadlines of an actor: rows, so that they survive restarts. */
+/**
+ * Deadlines of an actor: rows, so that they survive restarts. A timer that has fired is gone. `n` counts
+ * with the group's timerCount; those that an async call has set have negative numbers. `page`: of Walras' own
+ * deadlines, the page that they belong to.
+ */
 export const TimerTable = makeTable({
   name: "timer",
   columns: {
@@ -292,6 +296,8 @@ export const GROUP_COLUMNS = {
   idInSubsession: "integer",
   /** The last number given to an extra row of this group. */
   extraCount: "integer",
+  /** The last number given to a timer of this group. */
+  timerCount: "integer",
 } as const satisfies Record<string, ColumnKind>;
 
 /** Columns that every app's player table has before the author's own. */

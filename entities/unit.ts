@@ -1,4 +1,5 @@
 import type { GroupMemory, Row } from "./memory.ts";
+import { TimerTable } from "./system-tables.ts";
 import type { RowChange, Value, Values } from "./tables.ts";
 
 /**
@@ -38,10 +39,15 @@ export class Unit {
     row.values[name] = value;
   }
 
-  /** Adds an extra row and gives it the group's next number. */
+  /** Adds an extra row or a timer and gives it the group's next number; a timer may have its number already. */
   create(row: Row): void {
-    const n = (this.#memory.group.values.extraCount as number) + 1;
-    this.set(this.#memory.group, "extraCount", n);
+    const { group } = this.#memory;
+    const isTimer = row.table === TimerTable;
+    const counter = isTimer ? "timerCount" : "extraCount";
+    const last = (group.values[counter] ?? 0) as number;
+    const given = isTimer ? (row.values.n as number | undefined) : undefined;
+    const n = given ?? last + 1;
+    this.set(group, counter, Math.max(last, Math.abs(n)));
     row.values.actorId = this.#memory.actorId;
     row.values.n = n;
     row.deleted = false;

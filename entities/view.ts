@@ -4,7 +4,9 @@ import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW, VIEW } from "./handles.ts";
 import { type GroupMemory, Row } from "./memory.ts";
 import { OwnFields, ownObject } from "./own-fields.ts";
-import type { Value } from "./tables.ts";
+import { TimerTable } from "./system-tables.ts";
+import type { Table, Value } from "./tables.ts";
+import { byDeadline } from "./timers.ts";
 import { Unit } from "./unit.ts";
 import { checkValue, initialValues } from "./values.ts";
 
@@ -238,13 +240,38 @@ export abstract class View {
       wanted.push([name, value === null ? null : this.#toValue(model, name, spec, value)]);
     }
     const found: Handle[] = [];
-    for (const row of this.rows(model)) {
+    for (const row of this.rows(model.table)) {
       if (!row.deleted && wanted.every(([name, value]) => this.read(row, name) === value)) found.push(this.extra(row));
     }
     return found;
   }
 
   deleteRow(row: Row): void {
+    this.check();
+    this.remove(row);
+  }
+
+  /** A new deadline of the group; see timers.ts for the authors' side, which checks it. @returns its number */
+  addTimer(values: {
+    name: string;
+    dueAt: number;
+    everySeconds: number | null;
+    payload: string | null;
+    page?: string;
+  }): number {
+    this.check();
+    const row = new Row(TimerTable, null, { page: null, ...values });
+    this.insert(row);
+    return row.values.n as number;
+  }
+
+  /** The group's deadlines, the next one first. */
+  pendingTimers(): Row[] {
+    this.check();
+    return [...this.rows(TimerTable)].filter((row) => !this.isDeleted(row)).sort(byDeadline);
+  }
+
+  removeTimer(row: Row): void {
     this.check();
     this.remove(row);
   }
@@ -274,7 +301,7 @@ export abstract class View {
   protected abstract write(row: Row, name: string, value: Value): void;
   protected abstract insert(row: Row): void;
   protected abstract remove(row: Row): void;
-  protected abstract rows(model: ModelSpec): Iterable<Row>;
+  protected abstract rows(table: Table): Iterable<Row>;
 
   /** A built-in column that only Walras writes. */
   builtIn(row: Row, name: string): Value {
@@ -387,8 +414,8 @@ export class DirectView extends View {
     this.unit.delete(row);
   }
 
-  protected override rows(model: ModelSpec): Iterable<Row> {
-    return this.memory.extrasOf(model.table).values();
+  protected override rows(table: Table): Iterable<Row> {
+    return this.memory.extrasOf(table).values();
   }
 }
 

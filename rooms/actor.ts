@@ -4,7 +4,7 @@ import type { AppSpec, PinnedPage } from "../entities/app-spec.ts";
 import type { CommitOwner, UnitRefusal } from "../entities/committer.ts";
 import { GroupMemory, Row } from "../entities/memory.ts";
 import type { EntryKind, JournalEntry, StoredUnit } from "../entities/store.ts";
-import { ParticipantTable, SessionTable } from "../entities/system-tables.ts";
+import { ParticipantTable, SessionTable, TimerTable } from "../entities/system-tables.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { ActorWorld } from "./actor-world.ts";
@@ -168,6 +168,9 @@ export class Actor implements CommitOwner {
     return this.settled && this.asyncCalls.size === 0 && (this.#gate?.size ?? 0) === 0 && !isWaiting;
   }
 
+  /** Called when the group's timers may have changed: it was loaded, or a turn set, fired or took back some. */
+  onTimers: () => void = () => {};
+
   onDead(callback: () => void): void {
     this.#onDead.push(callback);
   }
@@ -230,6 +233,7 @@ export class Actor implements CommitOwner {
     // The newest incarnation wins at once: from here on an older one cannot commit (decision 4).
     this.#execute(LOADED);
     this.#presence.begin();
+    this.onTimers();
     this.#pump();
   }
 
@@ -279,6 +283,14 @@ export class Actor implements CommitOwner {
   pageOfPlayer(idInGroup: number): string | undefined {
     const row = this.memory.playerAt(idInGroup);
     return row === undefined ? undefined : this.pageOf(row.values.participantId as number);
+  }
+
+  /** Whether everybody has been on the group's pages, and nobody is any more. */
+  get isOver(): boolean {
+    return this.memory.players.every(({ values }) => {
+      const id = values.participantId as number;
+      return this.memory.earlier.has(id) && this.here(id) === undefined;
+    });
   }
 
   /** Reads a participant in who is not in memory. Undefined if there is nothing to read. */
@@ -361,6 +373,7 @@ export class Actor implements CommitOwner {
     // Its followers run again on what is left, before anything newer, in the old order.
     const again = out.map((item) => item.turn).slice(culprit.spoil === undefined ? 1 : 0);
     this.#mailbox.unshift(...again);
+    this.onTimers();
     this.#pump();
   }
 
@@ -429,6 +442,7 @@ export class Actor implements CommitOwner {
     if (stored !== null) this.world.committer.add(this, stored);
     else this.#release();
     this.waits.check();
+    if (stored?.changes.some((change) => change.table === TimerTable)) this.onTimers();
   }
 
   /** A fault of Walras itself: memory may be half changed, so that the group is loaded anew. The others play on. */

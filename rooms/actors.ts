@@ -7,6 +7,7 @@ import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
+import { TimerIndex } from "./timer-index.ts";
 import { WaitTurn } from "./wait-pages.ts";
 
 /** How long a request waits for its group before it is told to try again, in milliseconds. */
@@ -18,11 +19,14 @@ const CALL_TRIES = 4;
 /** The actors of this process: one per group, loaded on demand, put aside when idle. */
 export class Actors {
   readonly world: ActorWorld;
+  /** Fires the groups' timers: of those that are loaded; of all, when it has been started. */
+  readonly timers: TimerIndex;
   readonly #actors = new Map<number, Actor>();
   #stopping = false;
 
   constructor(world: ActorWorld) {
     this.world = world;
+    this.timers = new TimerIndex(this);
   }
 
   get size(): number {
@@ -44,6 +48,12 @@ export class Actors {
     return this.#actors.has(actorId);
   }
 
+  /** The group's actor if there is one in this process; it may still be loading. */
+  find(actorId: number): Actor | undefined {
+    const actor = this.#actors.get(actorId);
+    return actor?.dead === true ? undefined : actor;
+  }
+
   /** The group's actor, which may still be loading. @throws WalrasError `moved` when the server ends */
   get(actorId: number): Actor {
     // It would be loaded on a store that is being closed, for a socket that is closed at once.
@@ -52,8 +62,11 @@ export class Actors {
     if (actor === undefined || actor.dead) {
       const fresh = new Actor(actorId, this.world);
       this.#actors.set(actorId, fresh);
+      fresh.onTimers = () => this.timers.look(fresh);
       fresh.onDead(() => {
-        if (this.#actors.get(actorId) === fresh) this.#actors.delete(actorId);
+        if (this.#actors.get(actorId) !== fresh) return;
+        this.#actors.delete(actorId);
+        this.timers.forget(fresh);
       });
       fresh.onDeparture = (participant) => void this.#follow(participant);
       // Whoever waits for it is told through their turn; the log keeps the reason.
@@ -178,6 +191,7 @@ export class Actors {
   /** Takes no more requests; resolves when the mailboxes are empty, or at the deadline. */
   async finish(deadlineMs: number): Promise<void> {
     this.#stopping = true;
+    this.timers.stop();
     const end = this.world.monotonic() + deadlineMs;
     while (this.world.monotonic() < end) {
       if ([...this.#actors.values()].every((actor) => actor.dead || actor.settled)) return;
@@ -187,6 +201,7 @@ export class Actors {
 
   /** Ends all actors: their sockets close with the retry code. */
   end(): void {
+    this.timers.stop();
     for (const actor of [...this.#actors.values()]) actor.die();
   }
 

@@ -112,7 +112,63 @@ export interface GroupBuiltIns<G extends Fields, P extends Fields> {
   getPlayerById(idInGroup: number): Player<G, P>;
   /** @throws if the app has no such role, or the group nobody with it */
   getPlayerByRole(role: string): Player<G, P>;
+  /**
+   * Has `app.timer(name, ...)` run once, so many seconds from now, whether or not anybody is connected then.
+   * The timer is part of what the present call does: if that fails, it is not set.
+   *
+   * @param payload JSON, handed to the timer's handler
+   * @returns the timer's number, for {@link cancel}
+   * @throws AuthorError for an unknown timer, a time that is none, a payload that is not JSON, or the 1001st timer
+   */
+  after<D>(seconds: number, timer: string | Timer<D>, ...payload: PayloadArgument<D>): number;
+  /**
+   * As {@link after}, again and again in the same interval, until it is cancelled or everybody has left the
+   * group's pages. Deadlines that have passed are not made up for one by one, see `missed` of {@link Firing}.
+   */
+  every<D>(seconds: number, timer: string | Timer<D>, ...payload: PayloadArgument<D>): number;
+  /** As {@link after}, at a time in milliseconds since 1970 (UTC), e.g. `now() + 60_000`; at once if that is past. */
+  at<D>(timeMs: number, timer: string | Timer<D>, ...payload: PayloadArgument<D>): number;
+  /** Takes back a timer by its number, or all of a name. @returns whether there was one that had not fired */
+  cancel(timer: number | string | Timer<never>): boolean;
+  /** The timers that have not fired, the next one first; those of a name, or all. */
+  timers(timer?: string | Timer<never>): PendingTimer[];
 }
+
+/** A timer by its name, with the type of its payload; `app.timer` returns it. */
+export interface Timer<D = unknown> {
+  readonly name: string;
+  /** For types only. */
+  readonly payload?: (payload: D) => void;
+}
+
+/** What happens when a timer fires. What it returns goes to everybody on whichever page they are. */
+export type TimerHandler<Gr, D> = (group: Gr, payload: D, timer: Firing) => Messages | Silence;
+
+/** One firing of a timer. */
+export interface Firing {
+  /** What `group.after`, `every` or `at` returned. */
+  readonly id: number;
+  readonly name: string;
+  /** When it was due, in milliseconds since 1970 (UTC); `now()` is when it fired, which is never before. */
+  readonly dueAt: number;
+  /**
+   * Of a timer set by `every`: how many further deadlines have passed since (the server was down, or late).
+   * They are not fired for one by one: whoever adds something up counts this firing `1 + missed` times.
+   */
+  readonly missed: number;
+}
+
+/** A timer that has been set and has not fired. */
+export interface PendingTimer {
+  readonly id: number;
+  readonly name: string;
+  /** When it is due, in milliseconds since 1970 (UTC); a page compares it with `live.now()`. */
+  readonly dueAt: number;
+  readonly payload: unknown;
+}
+
+/** A payload that may be left out where the handler does not want one. */
+type PayloadArgument<D> = undefined extends D ? [payload?: NoInfer<D>] : [payload: NoInfer<D>];
 
 /** A player in a round that is over (or to be read as if it were): nothing can be changed. */
 export type PastPlayer<P extends Fields> = {

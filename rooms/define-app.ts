@@ -1,12 +1,12 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { AppSpec, CustomExport, ModelSpec, PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerMethod } from "../entities/app-spec.ts";
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
-import type { ExtraModel, Group, PageOptions, Player, Row } from "./author-types.ts";
+import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
@@ -89,6 +89,15 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @throws AuthorError for a mistake in its options
    */
   customExport(name: string, options: ExportOptions<Group<G, P>>): void;
+  /**
+   * Says what happens when a timer fires that the group has set: `group.after(60, "close")`. It is a unit of the
+   * group like a message, needs no open browser, and survives restarts.
+   *
+   * @param handler gets the group, the payload that the timer was set with, and the firing
+   * @returns may stand for the name where a timer is set; then the payload's type is checked
+   * @throws AuthorError for a wrong name or handler
+   */
+  timer<D = unknown>(name: string, handler: TimerHandler<Group<G, P>, D>): Timer<D>;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -146,6 +155,7 @@ export function defineApp<
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
   const exports: CustomExport[] = [];
+  const timers = new Map<string, TimerMethod>();
   const spec: Mutable<AppSpec> = {
     name,
     title: title ?? name,
@@ -162,6 +172,7 @@ export function defineApp<
     extras,
     pages,
     exports,
+    timers,
   };
   const models = Object.fromEntries(Object.values(extras).map((model) => [model.name, extraModel(model)]));
   return {
@@ -194,6 +205,11 @@ export function defineApp<
     },
     customExport(exportName, options) {
       exports.push(makeExport(name, exportName, options, exports));
+    },
+    timer(timerName, handler) {
+      checkTimer(name, timerName, handler, timers);
+      timers.set(timerName, handler);
+      return { name: timerName };
     },
   };
 }
@@ -362,15 +378,38 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
   };
 }
 
-function checkFunction(value: unknown, where: string): void {
+function checkTimer(app: string, name: unknown, handler: unknown, before: ReadonlyMap<string, TimerMethod>): void {
+  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name)) {
+    throw new AuthorError(
+      "wrong_name",
+      `${app}: a timer's name is ${describe(name)}; give it a letter, then letters, digits and underscores, e.g. "close".`,
+    );
+  }
+  const where = `${app}: timer ${name}`;
+  if (before.has(name)) {
+    throw new AuthorError(
+      "name_taken",
+      `${where} exists already. Give each timer one handler; it can tell by the payload.`,
+    );
+  }
+  if (handler === undefined) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where} has no handler. Give it one: app.timer("${name}", (group) => { ... }).`,
+    );
+  }
+  checkFunction(handler, where, "group");
+}
+
+function checkFunction(value: unknown, where: string, of = "player"): void {
   if (value === undefined) return;
   if (typeof value !== "function") {
-    throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a function of player.`);
+    throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a function of ${of}.`);
   }
   if (value.constructor.name !== "Function") {
     throw new AuthorError(
       "must_be_sync",
-      `${where} is async or a generator, but a page is made in one go. Make it a plain function; only live may wait.`,
+      `${where} is async or a generator, but ${of === "group" ? "a timer's work" : "a page"} is made in one go. Make it a plain function; only live may wait.`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { uptime } from "node:os";
 import type { Application } from "express";
 import { systemEnv } from "../client-sdk/env.ts";
 import { messageOf } from "../client-sdk/errors.ts";
@@ -15,6 +16,7 @@ import { encodeFrame } from "./frames.ts";
 import { makeGroupRoom } from "./group-room.ts";
 import type { Log } from "./log.ts";
 import { Rooms } from "./rooms.ts";
+import { steadyClock } from "./steady-clock.ts";
 import type { Config } from "./walras-config.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -89,8 +91,8 @@ export async function startGame(options: GameOptions): Promise<Game> {
     log,
     development: options.development ?? false,
     watchdog,
-    now: Date.now,
-    monotonic: () => performance.now(),
+    now: steadyClock({ wall: Date.now, monotonic, uptime: () => uptime() * 1000 }),
+    monotonic,
     sleep,
     after: systemEnv.after,
     newSeed: () => randomInt(2 ** 32),
@@ -124,13 +126,16 @@ export async function startGame(options: GameOptions): Promise<Game> {
         apps,
         participants,
         isDemo,
-        now: Date.now(),
+        now: world.now(),
         decimals: world.currency.decimals,
         ownFields: world.ownFields,
       })
         // The authors' functions have run, outside of the transaction for which all groups wait.
         .then((draft) => committer.transact((write) => writeSession(write, draft)))
-        .then(({ session }) => session),
+        .then(({ session }) => {
+          actors.timers.notice();
+          return session;
+        }),
     retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
     transact: (work) => committer.transact(work),
     health: () => ({
@@ -161,6 +166,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     log,
   });
   port = colyseus.port;
+  actors.timers.start();
   const tidy = (): void => {
     actors.evict(limits.idle);
     rooms.evict();
@@ -175,6 +181,10 @@ export async function startGame(options: GameOptions): Promise<Game> {
     timers.push(setInterval(check, limits.ownership).unref());
   }
   return whole;
+}
+
+function monotonic(): number {
+  return performance.now();
 }
 
 function sleep(ms: number): Promise<void> {

@@ -99,7 +99,7 @@ test("tables have the built-in columns first and the author's in snake case afte
   const columns = (table: { columns: readonly { column: string }[] }) => table.columns.map((column) => column.column);
   expect(spec.group.table.name).toBe("auction_group");
   expect(columns(spec.group.table)).toEqual([
-    ...["id", "session_id", "subsession_id", "round_number", "id_in_subsession", "extra_count"],
+    ...["id", "session_id", "subsession_id", "round_number", "id_in_subsession", "extra_count", "timer_count"],
     ...["highest_bid", "board"],
   ]);
   expect(spec.player.table.name).toBe("auction_player");
@@ -480,6 +480,7 @@ test("create and filter work in the call that their player or group belongs to",
     participants: [],
     waits: [],
     extras: new Map(),
+    timers: [],
     session: {},
     subsession: {},
     seq: 0,

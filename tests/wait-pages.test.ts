@@ -193,10 +193,10 @@ test("a group that waits is completed after a restart, and a function that faile
 });
 
 test("who leaves a group for a wait page of the next arrives there without opening it", async () => {
-  const app = defineApp({ name: "rounds", playersPerGroup: 2, rounds: 2, group: { at: integer({ blank: true }) } });
+  const app = defineApp({ name: "rounds", playersPerGroup: 2, rounds: 2, group: { began: integer({ blank: true }) } });
   app.waitPage("Begin", {
     afterAllPlayersArrive(group) {
-      group.at = Math.floor(random() * 1000);
+      group.began = Math.floor(random() * 1000);
     },
   });
   app.page("Play");
@@ -212,7 +212,7 @@ test("who leaves a group for a wait page of the next arrives there without openi
   await one.reaches("rounds/2/Play");
   await two.reaches("rounds/2/Play");
   const groups = await world.store.read.rows(app.spec.group.table);
-  expect(groups.map((group) => typeof group.at)).toEqual(["number", "number"]);
+  expect(groups.map((group) => typeof group.began)).toEqual(["number", "number"]);
 });
 
 test("two wait pages in a row, and a page that nobody is shown, are passed in one go", async () => {

@@ -43,11 +43,11 @@ export function useSqlite() {
       return open(join(directory, `${++files}.sqlite3`), apps, overrides);
     },
     /** The server stops, and another one starts on its database. */
-    async restart(world: TestWorld, apps: readonly AppSpec[]): Promise<TestWorld> {
+    async restart(world: TestWorld, apps: readonly AppSpec[], overrides: Partial<ActorWorld> = {}): Promise<TestWorld> {
       const opened = ends.get(world);
       if (opened === undefined) throw new Error("the world is closed already");
       await opened.end();
-      return open(opened.file, apps, {});
+      return open(opened.file, apps, overrides);
     },
   };
 }

@@ -87,5 +87,6 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     },
     exports: [],
     pages: (options.pages ?? ["Bidding"]).map((page) => ({ name: page }) as PageSpec),
+    timers: new Map(),
   };
 }

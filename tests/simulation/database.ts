@@ -3,6 +3,7 @@ import { clientKey, entryKey, fenceOutcome, inFenceOrder, takenNumbers } from ".
 import { mergeChanges } from "../../entities/merge-changes.ts";
 import {
   type CommitOutcome,
+  type Deadline,
   ELSEWHERE,
   type EntryOwner,
   type JournalEntry,
@@ -18,6 +19,7 @@ import {
   ParticipantTable,
   SessionTable,
   SubsessionTable,
+  TimerTable,
   WaitPageTable,
 } from "../../entities/system-tables.ts";
 import type { Table, Value, Values } from "../../entities/tables.ts";
@@ -152,6 +154,7 @@ export class Database {
         participants: players.map(({ participantId }) => this.#one(ParticipantTable, participantId as number)),
         waits: this.rows(WaitPageTable, { actorId }),
         extras: new Map(extras),
+        timers: this.rows(TimerTable, { actorId }),
         session: this.#one(SessionTable, group.sessionId as number),
         subsession: this.#one(SubsessionTable, group.subsessionId as number),
         seq: this.journal(actorId).length,
@@ -182,6 +185,13 @@ export class Database {
     message: async (participantId, clientId, n) => this.message(participantId, clientId, n),
     size: async () => 0,
     lastNumber: async (participantId, clientId) => this.#last(participantId, clientId),
+    deadlines: async (before, after, limit) => {
+      const found = this.rows(TimerTable).map(({ actorId, n, dueAt }) => ({ actorId, n, dueAt }) as Deadline);
+      return found
+        .filter((one) => one.dueAt <= before && (after === null || compare(one, after) > 0))
+        .sort(compare)
+        .slice(0, limit);
+    },
     rows: async (table, where) => this.rows(table, where),
   };
 
@@ -223,6 +233,10 @@ export class Database {
     }
     return rows;
   }
+}
+
+function compare(a: Deadline, b: Deadline): number {
+  return a.dueAt - b.dueAt || a.actorId - b.actorId || a.n - b.n;
 }
 
 function keyOf(table: Table, row: Values): string {

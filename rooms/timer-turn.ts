@@ -1,0 +1,185 @@
+import { AuthorError, messageOf, WalrasError } from "../client-sdk/errors.ts";
+import type { UnitRefusal } from "../entities/committer.ts";
+import type { Row } from "../entities/memory.ts";
+import { Dice } from "../entities/random.ts";
+import { isSystemTimer, nextTimer, payloadOf } from "../entities/timers.ts";
+import { Unit } from "../entities/unit.ts";
+import { DirectView, runIn } from "../entities/view.ts";
+import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Firing } from "./author-types.ts";
+import { post, type RecordedOutput } from "./deliveries.ts";
+import { refusalOf, stackOf } from "./refusals.ts";
+import { systemTimerHandler } from "./system-timers.ts";
+
+/** What fires a group's timers, as a turn needs it. */
+export interface TimerWatch {
+  /** The turn that was posted is running. */
+  begun(actor: Actor): void;
+  /** Which timer is next may be another than before. */
+  look(actor: Actor): void;
+}
+
+/** What the journal keeps of a firing, beside the unit's time. */
+export interface RecordedFiring {
+  n: number;
+  name: string;
+  dueAt: number;
+  missed?: number;
+  payload?: unknown;
+}
+
+/**
+ * Fires the timer of a group that is due first when the turn comes: a handler before it may have set an earlier
+ * one, or cancelled it. The row goes (or, of `every`, gets its next deadline) in the same unit as what the
+ * handler does, so that each deadline takes effect exactly once, whoever fires it.
+ */
+export class TimerTurn implements Turn {
+  readonly bytes = 0;
+  readonly #watch: TimerWatch;
+  /** The timer that this turn has fired. */
+  #fired: number | undefined;
+  /** The database refused what the handler did. */
+  #spoiled: UnitRefusal | undefined;
+  #unstorable = false;
+
+  constructor(watch: TimerWatch) {
+    this.#watch = watch;
+  }
+
+  run(actor: Actor): Outcome {
+    this.#watch.begun(actor);
+    const at = actor.world.now();
+    const row = this.#row(actor, at);
+    if (row === undefined) {
+      // Cancelled meanwhile, or fired by a turn that ran again.
+      this.#watch.look(actor);
+      return { release: () => {} };
+    }
+    this.#fired = row.values.n as number;
+    if (this.#spoiled !== undefined) return this.#refuse(actor, row, at, refusedByStore(this.#spoiled));
+    return this.#fire(actor, row, at);
+  }
+
+  spoil(cause: UnitRefusal): void {
+    this.#unstorable = this.#spoiled !== undefined;
+    this.#spoiled = cause;
+  }
+
+  /** The group has ended here. Its timers are in the database, and fire where it is loaded next. */
+  fail(): void {}
+
+  #row(actor: Actor, at: number): Row | undefined {
+    const { memory } = actor;
+    const row =
+      this.#spoiled === undefined || this.#fired === undefined ? nextTimer(memory) : memory.timers.get(this.#fired);
+    return row === undefined || row.deleted || (row.values.dueAt as number) > at ? undefined : row;
+  }
+
+  #fire(actor: Actor, row: Row, at: number): Outcome {
+    const name = row.values.name as string;
+    const dice = new Dice(actor.world.newSeed);
+    const what = `${actor.app.name}/timer ${name}`;
+    const view = new DirectView(actor.memory, { what, at, random: dice.random });
+    const timer = firingOf(row, at);
+    try {
+      const payload = payloadOf(row.values.payload as string | null);
+      this.#takeOff(actor, view.unit, row, timer);
+      const done = isSystemTimer(name)
+        ? systemTimerHandler(name)({ actor, view, payload, dueAt: timer.dueAt, at })
+        : { deliveries: this.#callAuthor(actor, view, row, payload, timer) };
+      const { deliveries, where = what, player, participantId, page, release } = done ?? {};
+      const mail = post(actor, deliveries, { where, player, page });
+      view.finish();
+      return {
+        unit: view.unit,
+        entry: { kind: "timer", at, input: inputOf(row, timer, true), seed: dice.seed, participantId, ...mail.entry },
+        release: (seq) => {
+          mail.deliver(seq);
+          release?.();
+        },
+      };
+    } catch (error) {
+      view.end();
+      view.unit.undo();
+      return this.#refuse(actor, row, at, error);
+    }
+  }
+
+  #callAuthor(actor: Actor, view: DirectView, row: Row, payload: unknown, timer: Firing): unknown {
+    // Nobody is left whom it could concern: of `every`, this was the last.
+    if (row.deleted && row.values.everySeconds !== null) return undefined;
+    const { app, world } = actor;
+    const handler = app.timers.get(timer.name) as ((...args: unknown[]) => unknown) | undefined;
+    if (handler === undefined) {
+      throw new AuthorError(
+        "unknown_timer",
+        `${app.name}: a timer "${timer.name}" is due, but the app has none of that name any more. Put app.timer("${timer.name}", ...) back.`,
+      );
+    }
+    return world.watchdog.watch(view.what, () => runIn(view, () => handler(view.group(), payload, timer)));
+  }
+
+  /** It has fired: the row goes, or gets its next deadline. */
+  #takeOff(actor: Actor, unit: Unit, row: Row, { dueAt, missed }: Firing): void {
+    const every = row.values.everySeconds as number | null;
+    if (every === null || actor.isOver) unit.delete(row);
+    // From the deadline, not from now: an interval that is a little late each time must not drift.
+    else unit.set(row, "dueAt", dueAt + (1 + missed) * Math.round(every * 1000));
+  }
+
+  /** The handler's unit is dropped; an entry keeps that, and the timer does not fire for it again. */
+  #refuse(actor: Actor, row: Row, at: number, error: unknown): Outcome {
+    const { app, world, memory } = actor;
+    const timer = firingOf(row, at);
+    world.log.error("a timer failed", {
+      app: app.name,
+      timer: timer.name,
+      actor: actor.actorId,
+      error: messageOf(error),
+      stack: stackOf(error),
+    });
+    if (this.#unstorable) {
+      // Not even that can be stored: it stays in the database, and is left alone until the group is loaded again.
+      row.deleted = true;
+      return { release: () => {} };
+    }
+    const unit = new Unit(memory);
+    this.#takeOff(actor, unit, row, timer);
+    const { code, message } = refusalOf(error, world.development);
+    const output: RecordedOutput = { e: { code, message } };
+    return {
+      unit,
+      entry: {
+        kind: "timer",
+        at,
+        input: inputOf(row, timer, this.#spoiled === undefined),
+        output: JSON.stringify(output),
+      },
+      release: () => {},
+    };
+  }
+}
+
+function firingOf(row: Row, at: number): Firing {
+  const { n, name, dueAt, everySeconds } = row.values as {
+    n: number;
+    name: string;
+    dueAt: number;
+    everySeconds: number | null;
+  };
+  const missed = everySeconds === null ? 0 : Math.floor((at - dueAt) / Math.round(everySeconds * 1000));
+  return { id: n, name, dueAt, missed };
+}
+
+/** JSON text of {@link RecordedFiring}. */
+function inputOf(row: Row, { id, name, dueAt, missed }: Firing, withPayload: boolean): string {
+  const firing: RecordedFiring = { n: id, name, dueAt, ...(missed > 0 ? { missed } : {}) };
+  const payload = withPayload ? (row.values.payload as string | null) : null;
+  const text = JSON.stringify(firing);
+  return payload === null ? text : `${text.slice(0, -1)},"payload":${payload}}`;
+}
+
+function refusedByStore(cause: UnitRefusal): WalrasError {
+  const why = cause.why === "data" ? cause.error.message : "the same number was used before";
+  return new WalrasError("refused_by_store", `The database refused what the timer changed: ${why}`);
+}
