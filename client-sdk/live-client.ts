@@ -294,7 +294,7 @@ export class LiveClient {
 
 /** The message is not lost: it was carried out already, or the next page sends it. */
 function left(): WalrasError {
-  return new WalrasError("left", "The page was left before the server answered.", { retry: true });
+  return new WalrasError(Refusal.LEFT, "The page was left before the server answered.", { retry: true });
 }
 
 /** Begins the storage keys of a participant: from the address of a page, `/p/CODE/app/Page/index`. */

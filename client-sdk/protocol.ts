@@ -41,8 +41,12 @@ export const Refusal = {
   NOT_LIVE: "not_live",
   /** The same number came before with another payload. */
   NUMBER_REUSED: "number_reused",
-  /** An async live method was cut by a crash; it is never run again. */
+  /** An async live method was cut by a crash, or by a server that stops; it is never run again. */
   INTERRUPTED: "interrupted",
+  /** An async live method took longer than its page allows, and was ended. */
+  TIME_LIMIT: "time_limit",
+  /** The page was left, by this player's moving on, before there was an answer. */
+  LEFT: "left",
   /** Retry: more messages a second than allowed; `after` milliseconds to wait. */
   TOO_FAST: "too_fast",
   /** Retry: an earlier number of this client has not arrived. */

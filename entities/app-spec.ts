@@ -70,6 +70,10 @@ export interface PageSpec {
   readonly message: unknown;
   /** A Standard Schema that everything which is sent to the page must fit. */
   readonly sends: unknown;
+  /** "serial": an async call has the group to itself until it ends. */
+  readonly concurrency: "serial" | undefined;
+  /** Seconds that an async call may take. */
+  readonly timeLimit: number | undefined;
   /** Deliver everything since the page began on each load. */
   readonly history: boolean;
   readonly isDisplayed: ((player: never) => boolean) | undefined;

@@ -52,6 +52,9 @@ export interface ActorLimits {
   readonly mailbox: number;
   /** Async live calls of one participant that are under way in a group. */
   readonly asyncCalls: number;
+  /** How long an async call may take, and how long to end when it is told to, in milliseconds. */
+  readonly callTime: number;
+  readonly callGrace: number;
   /** Least time to come back to a group that was loaded anew, in milliseconds. */
   readonly comeBack: number;
   /** Where they differ from the gate's own. */

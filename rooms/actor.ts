@@ -8,6 +8,7 @@ import { ParticipantTable, SessionTable, TimerTable } from "../entities/system-t
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { interrupted, playerLeft } from "./call-end.ts";
 import { ClientNumbers } from "./client-numbers.ts";
 import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
@@ -54,6 +55,17 @@ export interface EntryDraft {
   readonly seed?: number | null | undefined;
 }
 
+/** An async call under way. */
+export interface RunningCall {
+  readonly participantId: number;
+  /** `app/round/Page` */
+  readonly page: string;
+  /** Tells the author's code that nobody waits for it any more. */
+  abort(reason: WalrasError): void;
+  /** As {@link abort}, and it has to end soon. */
+  end(reason: WalrasError): void;
+}
+
 /** A turn that has run and waits for the database. */
 interface Item {
   readonly turn: Turn;
@@ -84,6 +96,9 @@ export class Actor implements CommitOwner {
   #itinerary: Itinerary | undefined;
   #waits: WaitPages | undefined;
   #mailbox: Turn[] = [];
+  /** Who has the group to themselves, and their turns; see {@link hold}. */
+  #holder: object | undefined;
+  #held: Turn[] = [];
   #chain: Item[] = [];
   #chainBytes = 0;
   #seq = 0;
@@ -98,6 +113,8 @@ export class Actor implements CommitOwner {
   onDeparture: ((participant: Values) => void) | undefined;
   /** Monotonic time of the last turn, for eviction. */
   lastActive: number;
+  /** Async calls under way. */
+  readonly calls = new Set<RunningCall>();
   /** How many async calls of which participant are under way; they keep the actor loaded. */
   readonly asyncCalls = new Map<number, number>();
 
@@ -159,7 +176,8 @@ export class Actor implements CommitOwner {
 
   /** Nothing waits for its turn or for the database. */
   get settled(): boolean {
-    return this.#mailbox.length === 0 && this.#chain.length === 0 && !this.#preparing;
+    const waiting = this.#mailbox.length + this.#held.length + this.#chain.length;
+    return waiting === 0 && !this.#preparing;
   }
 
   /** Nothing waits, nothing is under way, nobody is connected or missed. */
@@ -255,14 +273,25 @@ export class Actor implements CommitOwner {
   }
 
   /** As {@link post}, for what goes on with a call that is under way: it comes in however much is waiting, since
-   * each call waits for its one turn. */
-  resume(turn: Turn): void {
+   * each call waits for its one turn. @param call it goes before everybody else, if it {@link hold}s the group */
+  resume(turn: Turn, call?: object): void {
     if (this.#dead) {
       turn.fail(moved());
       return;
     }
     this.lastActive = this.world.monotonic();
-    this.#mailbox.push(turn);
+    (call !== undefined && call === this.#holder ? this.#held : this.#mailbox).push(turn);
+    this.#pump();
+  }
+
+  /** From now on only what this call {@link resume}s runs; everything else waits in the mailbox until {@link unhold}. */
+  hold(call: object): void {
+    this.#holder = call;
+  }
+
+  unhold(call: object): void {
+    if (this.#holder !== call) return;
+    this.#holder = undefined;
     this.#pump();
   }
 
@@ -331,7 +360,8 @@ export class Actor implements CommitOwner {
     if (this.#dead) return;
     this.#dead = true;
     for (const item of this.#chain.splice(0)) item.turn.fail(error);
-    for (const turn of this.#mailbox.splice(0)) turn.fail(error);
+    for (const turn of [...this.#held.splice(0), ...this.#mailbox.splice(0)]) turn.fail(error);
+    for (const call of this.calls) call.abort(interrupted());
     this.#gate?.dropAll();
     this.#presence?.end();
     for (const callback of this.#onDead) callback();
@@ -372,7 +402,8 @@ export class Actor implements CommitOwner {
     }
     // Its followers run again on what is left, before anything newer, in the old order.
     const again = out.map((item) => item.turn).slice(culprit.spoil === undefined ? 1 : 0);
-    this.#mailbox.unshift(...again);
+    // Who holds the group holds it since before all of these.
+    (this.#holder === undefined ? this.#mailbox : this.#held).unshift(...again);
     this.onTimers();
     this.#pump();
   }
@@ -388,16 +419,18 @@ export class Actor implements CommitOwner {
     if (this.#busy || this.#preparing || this.#gate === undefined) return;
     this.#busy = true;
     const { uncommittedUnits, uncommittedBytes } = this.world.limits;
-    while (!this.#dead && this.#mailbox.length > 0) {
+    for (;;) {
+      const lane = this.#holder === undefined ? this.#mailbox : this.#held;
+      if (this.#dead || lane.length === 0) break;
       if (this.#chain.length >= uncommittedUnits || this.#chainBytes >= uncommittedBytes) break;
-      const turn = this.#mailbox[0] as Turn;
+      const turn = lane[0] as Turn;
       const preparation = turn === this.#prepared ? undefined : turn.prepare?.(this);
       if (preparation !== undefined) {
         void this.#prepare(turn, preparation);
         break;
       }
       this.#prepared = undefined;
-      this.#mailbox.shift();
+      lane.shift();
       this.#execute(turn);
     }
     this.#busy = false;
@@ -479,6 +512,15 @@ export class Actor implements CommitOwner {
     if (change !== undefined) this.gate.publish(entry.seq, change);
   }
 
+  /** A unit has committed: calls of players whom it moved on are told. */
+  #tellLeft(unit: Unit): void {
+    for (const call of this.calls) {
+      const participant = this.memory.participants.get(call.participantId);
+      if (participant === undefined || !unit.changed(participant, "pageIndex")) continue;
+      if (this.pageOf(call.participantId) !== call.page) call.abort(playerLeft());
+    }
+  }
+
   /** Lets out the head of the chain, as far as it has committed. */
   #release(): void {
     while (this.#chain.length > 0 && (this.#chain[0] as Item).committed) {
@@ -489,6 +531,7 @@ export class Actor implements CommitOwner {
         this.gate.committed(item.seq);
         if (this.#published !== undefined) this.#publish(this.#published, item.stored);
       }
+      if (this.calls.size > 0 && item.outcome.unit !== undefined) this.#tellLeft(item.outcome.unit);
       try {
         item.outcome.release(item.seq);
         item.news?.();

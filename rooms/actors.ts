@@ -3,6 +3,7 @@ import { Refusal } from "../client-sdk/protocol.ts";
 import type { Values } from "../entities/tables.ts";
 import { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { interrupted } from "./call-end.ts";
 import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
@@ -188,13 +189,15 @@ export class Actors {
     for (const actor of actors) if (!actor.dead && (newest.get(actor.actorId) ?? 0) > actor.seq) actor.stale();
   }
 
-  /** Takes no more requests; resolves when the mailboxes are empty, or at the deadline. */
+  /** Takes no more requests, and ends async calls; resolves when the mailboxes are empty, or at the deadline. */
   async finish(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     this.timers.stop();
     const end = this.world.monotonic() + deadlineMs;
     while (this.world.monotonic() < end) {
-      if ([...this.#actors.values()].every((actor) => actor.dead || actor.settled)) return;
+      for (const actor of this.#loaded()) for (const call of actor.calls) call.end(interrupted());
+      const isDone = (actor: Actor): boolean => actor.dead || (actor.settled && actor.calls.size === 0);
+      if ([...this.#actors.values()].every(isDone)) return;
       await this.world.sleep(10);
     }
   }

@@ -7,9 +7,10 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { Unit } from "../entities/unit.ts";
 import { runInAsync } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor, Outcome, RunningCall, Turn } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import type { Addressed } from "./addresses.ts";
+import { CallCut, CallEnd, interrupted } from "./call-end.ts";
 import { addressFrom, type Mail, type RecordedOutput, type Sender, send } from "./deliveries.ts";
 import type { Connection, Gate } from "./gate.ts";
 import { CallRecord } from "./live-call.ts";
@@ -28,6 +29,10 @@ interface CallOptions {
   readonly n: number;
   readonly handler: LiveHandlerSpec;
   readonly data: unknown;
+  /** Seconds; undefined: as long as any. */
+  readonly timeLimit: number | undefined;
+  /** What holds the group for this call, if it is serial. */
+  readonly hold: object | undefined;
 }
 
 /** Calls under way in all groups of a process, by participant and client number: who asks again may be in the next
@@ -48,11 +53,12 @@ function callsOf(world: ActorWorld): Map<string, AsyncCall> {
  * deliveries up to there go through the mailbox as one turn, are committed, then delivered, and then
  * the call goes on. The group plays meanwhile.
  */
-export class AsyncCall {
+export class AsyncCall implements RunningCall {
   readonly #actor: Actor;
   readonly #options: CallOptions;
   readonly #view: BufferedView;
   readonly #call: CallRecord;
+  readonly #ending: CallEnd;
   /** Who gets the answer, through the gate of the group that they are in. */
   readonly #askers = new Map<Connection, Gate>();
 
@@ -60,6 +66,7 @@ export class AsyncCall {
     this.#actor = actor;
     this.#options = options;
     this.#call = new CallRecord(`${options.page} live`, true, options.handler.reply);
+    this.#ending = new CallEnd(this.#call, actor.world);
     this.#view = new BufferedView(actor.memory, {
       what: `${options.page} live`,
       // Replay takes the recorded changes of async units, so these dice need no recorded seed.
@@ -80,16 +87,44 @@ export class AsyncCall {
     this.#askers.set(connection, gate);
   }
 
+  get participantId(): number {
+    return this.#options.participantId;
+  }
+
+  get page(): string {
+    return this.#options.page;
+  }
+
+  abort(reason: WalrasError): void {
+    this.#call.abort(reason);
+  }
+
+  end(reason: WalrasError): void {
+    this.#ending.end(reason);
+  }
+
   begin(): void {
-    callsOf(this.#actor.world).set(this.#key, this);
+    const actor = this.#actor;
+    const { page, timeLimit, hold } = this.#options;
+    callsOf(actor.world).set(this.#key, this);
     this.#count(1);
+    actor.calls.add(this);
+    this.#ending.startLimit(`${page} live`, timeLimit);
     void this.#run().finally(() => {
       this.#forget();
-      this.#view.end();
-      this.#call.end();
+      this.#close();
+      this.#ending.stop();
       this.#count(-1);
-      this.#actor.lastActive = this.#actor.world.monotonic();
+      actor.calls.delete(this);
+      actor.lastActive = actor.world.monotonic();
+      if (hold !== undefined) actor.unhold(hold);
     });
+  }
+
+  /** Nothing that the author's code does from here on has an effect. */
+  #close(): void {
+    this.#view.end();
+    this.#call.end();
   }
 
   get #key(): string {
@@ -111,34 +146,46 @@ export class AsyncCall {
   }
 
   async #run(): Promise<void> {
-    const { page } = this.#options;
     try {
-      await this.#finish(await this.#carryOut());
+      const { returned, endedBy } = await this.#carryOut();
+      await this.#unit("done", this.#route(returned), endedBy ?? null);
     } catch (error) {
       if (error instanceof GroupGone) return;
       this.#view.discard();
-      this.#actor.world.log.error("an async live method failed", {
-        page,
-        error: messageOf(error),
-        stack: stackOf(error),
-      });
+      if (error instanceof CallCut) this.#close();
+      // Code that is told to end mostly does so by an error, its own or that of whatever it had given the signal to.
+      const reason = this.#call.abortedBy ?? error;
+      this.#report(error);
       // An end that cannot be stored is answered all the same, unless there is nobody left to answer.
-      await this.#end(error).catch((failure: unknown) => {
-        if (!(failure instanceof GroupGone)) this.#answer(error);
+      await this.#unit("done", [], reason).catch((failure: unknown) => {
+        if (!(failure instanceof GroupGone)) this.#answer(reason);
       });
     }
   }
 
-  /** Runs the author's code, with a unit for each yield; gives what it returned. */
-  async #carryOut(): Promise<unknown> {
+  #report(error: unknown): void {
+    const { log } = this.#actor.world;
+    const { page } = this.#options;
+    const { abortedBy } = this.#call;
+    if (abortedBy === undefined) {
+      log.error("an async live method failed", { page, error: messageOf(error), stack: stackOf(error) });
+    } else if (!this.#actor.dead) {
+      const ended = { page, why: abortedBy.code, error: messageOf(error) };
+      log.warn(error instanceof CallCut ? "an async live method was cut off" : "an async live method was ended", ended);
+    }
+  }
+
+  /** Runs the author's code, with a unit for each yield; gives what it returned, or why it was ended at a yield. */
+  async #carryOut(): Promise<{ returned?: unknown; endedBy?: WalrasError | undefined }> {
     const { handler, data, participantId } = this.#options;
     const row = this.#actor.memory.playerOf(participantId);
     if (row === undefined) throw new Error(`no player of participant ${participantId}`);
     const method = handler.handle as (player: unknown, data: unknown, call: unknown) => unknown;
     const player = this.#view.player(row);
     const started = this.#step(() => method(player, data, this.#call.handle));
-    if (!isAsyncIterator(started)) return started;
-    let step = await this.#step(() => started.next());
+    if (!isAsyncIterator(started)) return { returned: await this.#ending.wait(started) };
+    let step = await this.#next(started, () => started.next());
+    let endedBy: WalrasError | undefined;
     while (step.done !== true) {
       const yielded = step.value;
       let failure: { error: unknown } | undefined;
@@ -147,7 +194,8 @@ export class AsyncCall {
       } catch (error) {
         if (error instanceof GroupGone) {
           // Nobody is left to deliver to; let the author's `finally` blocks run.
-          await started.return?.(undefined);
+          this.end(interrupted());
+          await this.#next(started, () => started.return(undefined)).catch(() => {});
           throw error;
         }
         // A stale write shows at the yield too, where the author may catch it and decide anew.
@@ -155,15 +203,26 @@ export class AsyncCall {
         failure = { error };
       }
       const failed = failure;
-      step = await this.#step(() =>
-        failed === undefined
-          ? started.next()
-          : started.throw
-            ? started.throw(failed.error)
-            : Promise.reject(failed.error),
-      );
+      if (this.#ending.reason !== undefined && endedBy === undefined) {
+        endedBy = this.#ending.reason;
+        step = await this.#next(started, () => started.return(undefined));
+      } else {
+        step = await this.#next(started, () => (failed === undefined ? started.next() : started.throw(failed.error)));
+      }
     }
-    return step.value;
+    return endedBy === undefined ? { returned: step.value } : { endedBy };
+  }
+
+  /** The generator's next yield or end. */
+  async #next(generator: AuthorGenerator, go: () => Promise<AuthorStep>): Promise<AuthorStep> {
+    const step = this.#step(go);
+    try {
+      return await this.#ending.wait(step);
+    } catch (error) {
+      // What it waits for may still come: then its `finally` blocks run.
+      if (error instanceof CallCut) step.then(() => generator.return(undefined)).catch(() => {});
+      throw error;
+    }
   }
 
   /** Runs the author's code up to where it waits; what it does after that, the watchdog cannot tell from others. */
@@ -180,14 +239,6 @@ export class AsyncCall {
     const { page, participantId } = this.#options;
     const player = this.#actor.memory.playerOf(participantId)?.values.idInGroup as number | undefined;
     return { where: `${page} live`, player, page, reach: "sender" };
-  }
-
-  #finish(returned: unknown): Promise<void> {
-    return this.#unit("done", this.#route(returned), null);
-  }
-
-  #end(error: unknown): Promise<void> {
-    return this.#unit("done", [], error);
   }
 
   /** Sends what was written and is to be delivered through the mailbox; resolves when it has committed. */
@@ -239,7 +290,7 @@ export class AsyncCall {
         },
         fail: (failure) => reject(new GroupGone(failure.message)),
       };
-      actor.resume(turn);
+      actor.resume(turn, this.#options.hold);
     }).then(() => {
       if (kind === "done") this.#answer(error);
     });
@@ -263,6 +314,9 @@ export class AsyncCall {
 /** The actor ended while the call was under way. */
 class GroupGone extends Error {}
 
-function isAsyncIterator(value: unknown): value is AsyncGenerator<unknown, unknown, unknown> {
+type AuthorGenerator = AsyncGenerator<unknown, unknown, unknown>;
+type AuthorStep = IteratorResult<unknown, unknown>;
+
+function isAsyncIterator(value: unknown): value is AuthorGenerator {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

@@ -10,7 +10,7 @@ import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler }
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
-import { checkLiveOptions, type RawLiveOptions } from "./live-handlers.ts";
+import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
 
@@ -337,7 +337,7 @@ const PAGE_FUNCTIONS = [
   "beforeNextPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["live", "message", "sends", "history", ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = ["history", ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
 
 /** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
 type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &

@@ -3,7 +3,7 @@ import type { WaitSpec } from "../entities/app-spec.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
-import type { RawLiveOptions } from "./live-handlers.ts";
+import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 
 /** A page on which players wait for each other. */
 export type WaitPageOptions<Pl, Gr> = WaitPageBasics<Pl> & WaitForGroup<Gr>;
@@ -35,16 +35,7 @@ interface RawOptions {
   afterAllPlayersArrive?: unknown;
 }
 
-const PAGE_KEYS = [
-  "live",
-  "message",
-  "sends",
-  "history",
-  "presence",
-  "isDisplayed",
-  "varsForTemplate",
-  "jsVars",
-] as const;
+const PAGE_KEYS = [...LIVE_OPTIONS, "history", "presence", "isDisplayed", "varsForTemplate", "jsVars"] as const;
 const WAIT_KEYS = ["title", "body", "showMissing", "waitForAllGroups", "afterAllPlayersArrive"];
 
 /**

@@ -35,6 +35,10 @@ export const GAME_LIMITS = {
   mailbox: 1000,
   /** Async live calls of one participant that are under way in a group: each may wait for minutes. */
   asyncCalls: 32,
+  /** How long an async call may take unless its page says otherwise, in milliseconds. */
+  callTime: 300_000,
+  /** How long a call that is told to end may take to do so, in milliseconds. */
+  callGrace: 1000,
   /** Least time to come back to a group that was loaded anew, in milliseconds: a page that has lost its server
    * tries again every 5 s at most. */
   comeBack: 6000,

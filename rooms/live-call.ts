@@ -1,4 +1,4 @@
-import { AuthorError, messageOf } from "../client-sdk/errors.ts";
+import { AuthorError, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { Json } from "../client-sdk/json.ts";
 import { payloadToJson } from "./addresses.ts";
 import { isStandardSchema, parseOwn } from "./standard-schema.ts";
@@ -59,6 +59,7 @@ export class CallRecord {
   #reply: string | undefined;
   #results: OutsideResult[] = [];
   #ended = false;
+  #abortedBy: WalrasError | undefined;
 
   /**
    * @param what names the call in errors, e.g. `auction/1/Bidding live`
@@ -84,7 +85,14 @@ export class CallRecord {
     return this.#controller.signal;
   }
 
-  abort(reason: Error): void {
+  /** Why the signal was aborted; undefined: it was not. */
+  get abortedBy(): WalrasError | undefined {
+    return this.#abortedBy;
+  }
+
+  abort(reason: WalrasError): void {
+    if (this.#abortedBy !== undefined) return;
+    this.#abortedBy = reason;
     this.#controller ??= new AbortController();
     this.#controller.abort(reason);
   }

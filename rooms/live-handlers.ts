@@ -10,8 +10,14 @@ export interface RawLiveOptions {
   live?: unknown;
   message?: unknown;
   sends?: unknown;
+  concurrency?: unknown;
+  timeLimit?: unknown;
 }
 
+/** The options that {@link checkLiveOptions} reads. */
+export const LIVE_OPTIONS = ["live", "message", "sends", "concurrency", "timeLimit"] as const;
+/** Seconds: a day. */
+const LONGEST = 86_400;
 const HANDLER_OPTIONS = ["message", "reply", "handle"];
 
 /**
@@ -21,20 +27,41 @@ const HANDLER_OPTIONS = ["message", "reply", "handle"];
  * @throws AuthorError `wrong_option`, `not_live`, `must_be_async`, `async_schema`, `unknown_option`
  */
 export function checkLiveOptions(
-  { live, message, sends }: RawLiveOptions,
+  { live, message, sends, concurrency, timeLimit }: RawLiveOptions,
   hasHistory: boolean,
   where: string,
-): Pick<PageSpec, "live" | "message" | "sends"> {
+): Pick<PageSpec, (typeof LIVE_OPTIONS)[number]> {
   requireSchema(message, `${where}: message`);
   requireSchema(sends, `${where}: sends`);
-  const idle = message !== undefined ? "message" : hasHistory ? "history" : undefined;
+  if (concurrency !== undefined && concurrency !== "serial") {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: concurrency is ${describe(concurrency)}; give it "serial", or leave it out for calls side by side.`,
+    );
+  }
+  if (timeLimit !== undefined && !(typeof timeLimit === "number" && timeLimit > 0 && timeLimit <= LONGEST)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: timeLimit is ${describe(timeLimit)}; give it seconds, more than 0 and at most ${LONGEST}.`,
+    );
+  }
+  const idle =
+    message !== undefined
+      ? "message"
+      : hasHistory
+        ? "history"
+        : concurrency !== undefined
+          ? "concurrency"
+          : timeLimit !== undefined
+            ? "timeLimit"
+            : undefined;
   if (live === undefined && idle !== undefined) {
     throw new AuthorError(
       "not_live",
       `${where} has ${idle} but no live method. Add live(player, data) { ... }, or take ${idle} out.`,
     );
   }
-  return { live: live === undefined ? undefined : liveOf(live, where), message, sends };
+  return { live: live === undefined ? undefined : liveOf(live, where), message, sends, concurrency, timeLimit };
 }
 
 function liveOf(live: unknown, where: string): PageSpec["live"] {

@@ -1,4 +1,5 @@
 import type { LivePage, LiveTypes } from "../client-sdk/live-types.ts";
+import type { StaleWrite } from "../entities/buffered-view.ts";
 import type { Messages, Silence } from "./author-types.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { StandardSchema } from "./standard-schema.ts";
@@ -69,6 +70,17 @@ export interface LiveOptions<Pl, D, I, S, DS, R, M, RM, L> {
   message?: StandardSchema<I, D>;
   /** What the page's `liveRecv` gets must look like: all that is sent to the page is checked. */
   sends?: StandardSchema<S, DS>;
+  /**
+   * "serial": an async call has the group to itself from its beginning to its end; whatever else comes to the group
+   * waits, pages that are loaded included. Left out: the group plays on while a call waits, and a write that would
+   * undo somebody else's throws {@link StaleWrite}.
+   */
+  concurrency?: "serial";
+  /**
+   * Seconds that an async call may take; then its signal is aborted, and it is ended with the code `time_limit`.
+   * Default: 300.
+   */
+  timeLimit?: number;
 }
 
 type Any<T> = [T] extends [never] ? unknown : T;

@@ -100,7 +100,7 @@ export class MessageTurn implements Turn {
         if ((actor.asyncCalls.get(this.#participantId) ?? 0) >= asyncCalls) {
           return this.#refuseForNow(actor, Refusal.BUSY, `${asyncCalls} messages are being worked on already.`);
         }
-        return this.#start(actor, handler, this.#ownData(handler, data));
+        return this.#start(actor, page, handler, this.#ownData(handler, data));
       }
       return this.#call(actor, handler, this.#ownData(handler, data));
     } catch (error) {
@@ -197,11 +197,17 @@ export class MessageTurn implements Turn {
   }
 
   /** The async way: a `started` unit now, and the call begins when that has committed, so that a crash never runs it twice. */
-  #start(actor: Actor, handler: LiveHandlerSpec, data: unknown): Outcome {
+  #start(actor: Actor, page: PageSpec, handler: LiveHandlerSpec, data: unknown): Outcome {
     const { c, n, p, text } = this.#message;
-    const undo = actor.clients.use(this.#participantId, c, n);
+    const forget = actor.clients.use(this.#participantId, c, n);
+    const hold = page.concurrency === "serial" ? {} : undefined;
+    // From this turn on, since the next one in the mailbox does not wait for the commit after which the call begins.
+    if (hold !== undefined) actor.hold(hold);
     return {
-      undo,
+      undo() {
+        forget();
+        if (hold !== undefined) actor.unhold(hold);
+      },
       entry: {
         kind: "started",
         at: actor.world.now(),
@@ -212,7 +218,9 @@ export class MessageTurn implements Turn {
         input: text,
       },
       release: () => {
-        const call = new AsyncCall(actor, { participantId: this.#participantId, page: p, c, n, handler, data });
+        const { timeLimit } = page;
+        const participantId = this.#participantId;
+        const call = new AsyncCall(actor, { participantId, page: p, c, n, handler, data, timeLimit, hold });
         if (this.#from !== null) call.answerTo(this.#from, actor.gate);
         call.begin();
       },
