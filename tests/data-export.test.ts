@@ -77,9 +77,11 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         "mturk_assignment_id",
         "payoff",
         "entry",
+        "treatment",
       ].map((name) => `participant.${name}`),
       ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),
       ...["name", "real_world_currency_per_point", "nested"].map((name) => `session.config.${name}`),
+      "session.price",
       ...[1, 2].flatMap((round) =>
         [
           ...["player.id_in_group", "player.role", "player.payoff", "player.age", "player.share", "player.is_happy"],
@@ -97,6 +99,9 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       "participant._current_page_name": "Market",
       "participant.visited": "1",
       "participant.payoff": "3",
+      "participant.treatment": "odd",
+      "session.price": "7",
+      "trade.1.player.role": "Buyer",
       "session.code": code,
       "session.is_demo": "1",
       "session.config.nested": '{"a":[1]}',

@@ -1,5 +1,6 @@
 import { WalrasError } from "../../client-sdk/errors.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
+import { NO_OWN_FIELDS } from "../../entities/own-fields.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
 import { nearestName } from "../../entities/suggest.ts";
 import type { Config } from "../../rooms/walras-config.ts";
@@ -36,6 +37,7 @@ export async function catalog(snapshot: Snapshot, options: CatalogOptions): Prom
     apps,
     sessionId,
     sessions: await sessionsOf(snapshot, sessionId),
+    ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
     decimals: currency.decimals,
     currencyUnit: currency.code ?? "points",
   };

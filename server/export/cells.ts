@@ -1,4 +1,5 @@
 import type { AppSpec, FieldSpec, ModelSpec, PinnedPage } from "../../entities/app-spec.ts";
+import type { OwnFieldSpecs } from "../../entities/own-fields.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
 import { ParticipantTable, SessionTable } from "../../entities/system-tables.ts";
 import { snakeCase, type Value, type Values } from "../../entities/tables.ts";
@@ -15,6 +16,8 @@ export interface Source {
   readonly sessionId: number | undefined;
   /** Decimal places of amounts. */
   readonly decimals: number;
+  /** What the project declares for its participants and sessions. */
+  readonly ownFields: OwnFieldSpecs;
   /** What an amount counts, e.g. "points" or "EUR". */
   readonly currencyUnit: string;
 }
@@ -130,11 +133,38 @@ export function participantCells(source: Source): Cell<Person>[] {
       unit: source.currencyUnit,
     },
     cell("entry", "json", "parameters of the link by which the participant came", ({ values }) => values.entry ?? null),
+    ...ownCells("participant", source.ownFields.participant, source, ({ values }: Person) => values),
   ];
+}
+
+/** The columns of what a project declares for its participants or sessions, kept as JSON in the row's `fields`. */
+function ownCells<Row>(
+  prefix: string,
+  specs: OwnFieldSpecs["participant"],
+  source: Source,
+  rowOf: (row: Row) => Values,
+): Cell<Row>[] {
+  return Object.entries(specs).map(([name, spec]) => {
+    const cell = fieldCell(name, spec, source, `${prefix}.`, "");
+    return {
+      ...cell,
+      app: undefined,
+      of: (row: Row) => {
+        const { fields } = rowOf(row);
+        const values = typeof fields === "string" ? (JSON.parse(fields) as Record<string, unknown>) : {};
+        return cellValue(values[name], spec.kind);
+      },
+    };
+  });
 }
 
 function entryOf({ entry }: Values): Record<string, string> {
   return typeof entry === "string" ? (JSON.parse(entry) as Record<string, string>) : {};
+}
+
+/** `session.…` of what the project declares for its sessions. */
+export function ownSessionCells(source: Source): Cell<SessionFacts>[] {
+  return ownCells("session", source.ownFields.session, source, ({ row }: SessionFacts) => row);
 }
 
 /** The columns that oTree's exports have of a session, under oTree's names and in its order. */

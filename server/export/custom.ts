@@ -1,7 +1,8 @@
 import { AuthorError, messageOf } from "../../client-sdk/errors.ts";
 import { toJson } from "../../client-sdk/json.ts";
 import type { AppSpec, CustomExport } from "../../entities/app-spec.ts";
-import { GroupMemory } from "../../entities/memory.ts";
+import { GroupMemory, Row } from "../../entities/memory.ts";
+import { SessionTable } from "../../entities/system-tables.ts";
 import type { Value, Values } from "../../entities/tables.ts";
 import { DirectView, runIn } from "../../entities/view.ts";
 import type { Source } from "./cells.ts";
@@ -20,7 +21,10 @@ export function customExport(app: AppSpec, custom: CustomExport, source: Source)
     total: () => Promise.resolve(undefined),
     async *rows() {
       for await (const groups of source.snapshot.scan(app.group.table, source.sessionId)) {
-        for (const group of groups) yield rowsOf(await memoryOf(source, app, group), custom, where);
+        for (const group of groups) {
+          // Whoever waits to be grouped by arrival is in no group yet.
+          if (group.idInSubsession !== 0) yield rowsOf(await memoryOf(source, app, group), custom, where);
+        }
       }
     },
   };
@@ -30,7 +34,14 @@ async function memoryOf(source: Source, app: AppSpec, group: Values): Promise<Gr
   const { read } = source.snapshot;
   const rows = await read.group(Number(group.id), app);
   const facts = source.sessions.get(Number(group.sessionId));
-  const session = { id: Number(rows.session.id), code: String(rows.session.code), config: facts?.config ?? {} };
+  const session = {
+    id: Number(rows.session.id),
+    code: String(rows.session.code),
+    config: facts?.config ?? {},
+    isDemo: rows.session.isDemo === true,
+    row: new Row(SessionTable, null, rows.session),
+    ownFields: source.ownFields,
+  };
   const memory = new GroupMemory(app, rows, session, source.decimals);
   for (const participant of rows.participants) {
     const round = memory.roundNumber;

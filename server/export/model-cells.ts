@@ -12,7 +12,13 @@ export function playerCells(app: AppSpec, source: Source): Cell<Values>[] {
       app: app.name,
       of: (row) => row.idInGroup ?? null,
     },
-    { name: "player.role", kind: "text", meaning: "role in the group", app: app.name, of: (row) => row.role ?? null },
+    {
+      name: "player.role",
+      kind: "text",
+      meaning: "role in the group",
+      app: app.name,
+      of: (row) => app.roles[Number(row.idInGroup) - 1] ?? null,
+    },
     {
       name: "player.payoff",
       kind: "currency",

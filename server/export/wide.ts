@@ -1,7 +1,15 @@
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { ParticipantTable, SubsessionTable } from "../../entities/system-tables.ts";
 import type { Value, Values } from "../../entities/tables.ts";
-import { type Cell, configCells, participantCells, peopleOf, type Source, sessionCells } from "./cells.ts";
+import {
+  type Cell,
+  configCells,
+  ownSessionCells,
+  participantCells,
+  peopleOf,
+  type Source,
+  sessionCells,
+} from "./cells.ts";
 import type { DataTable } from "./data-set.ts";
 import { groupCells, playerCells, subsessionCells } from "./model-cells.ts";
 
@@ -20,7 +28,7 @@ interface Block {
  */
 export async function wide(source: Source): Promise<DataTable> {
   const person = participantCells(source);
-  const session = [...sessionCells(), ...configCells(source)];
+  const session = [...sessionCells(), ...configCells(source), ...ownSessionCells(source)];
   const blocks = await blocksOf(source);
   const columns = [
     ...person,

@@ -1,6 +1,8 @@
-import { defineConfig } from "walras";
+import { defineConfig, integer, text } from "walras";
 
 export default defineConfig({
+  participantFields: { treatment: text({ doc: "what was shown" }) },
+  sessionFields: { price: integer() },
   currency: { code: "EUR" },
   sessionConfigs: [
     {

@@ -6,6 +6,7 @@ const app = defineApp({
   title: "Trade",
   playersPerGroup: 2,
   rounds: 2,
+  roles: ["Buyer", "Seller"],
   group: { price: currency({ blank: true, doc: "price of the last trade" }) },
   player: {
     age: integer({ blank: true, label: "How old are you?", min: 0 }),
@@ -24,6 +25,13 @@ interface Order {
   amount: number;
   story?: string;
 }
+
+app.creatingSession((subsession) => {
+  for (const player of subsession.getPlayers()) {
+    Object.assign(player.participant, { treatment: player.participant.idInSession % 2 === 0 ? "even" : "odd" });
+  }
+  Object.assign(subsession.session, { price: 7 });
+});
 
 app.page("Market", {
   live(player, { amount, story }: Order) {
