@@ -62,5 +62,6 @@ export type { LiveCall } from "./rooms/live-call.ts";
 export type { LiveHandler, LiveResult } from "./rooms/live-types.ts";
 export * from "./rooms/register.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
+export type { StateOf } from "./rooms/state-types.ts";
 export type { WholeSubsession } from "./rooms/subsession-types.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

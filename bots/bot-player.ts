@@ -1,5 +1,6 @@
 import { callMessage } from "../client-sdk/call.ts";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import type { GroupState } from "../client-sdk/live-state.ts";
 import { typedLive } from "../client-sdk/live-types.ts";
 import { seededRandom } from "../entities/random.ts";
 import { nearestName } from "../entities/suggest.ts";
@@ -68,6 +69,7 @@ export class BotPlayer implements Bot<unknown> {
   constructor(options: BotPlayerOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed);
+    const read = () => this.#state();
     this.live = {
       receiveAll: <T>() => this.#inbox.splice(0) as T[],
       send: (data) => this.#call("live.send", [data], () => this.#send(data)),
@@ -87,6 +89,13 @@ export class BotPlayer implements Bot<unknown> {
         this.#call("live.receive", matches === undefined ? [] : [matches], () =>
           this.#receive(matches as ((data: unknown) => boolean) | undefined, options),
         ) as Promise<T>,
+      get state() {
+        return read();
+      },
+      until: <S>(condition: (state: S) => boolean, options: ReceiveOptions = {}) =>
+        this.#call("live.until", [condition], () =>
+          this.#untilState(condition as (state: unknown) => boolean, options),
+        ) as Promise<S>,
     };
   }
 
@@ -165,7 +174,11 @@ export class BotPlayer implements Bot<unknown> {
   /** Opens the participant's link. @throws BotError */
   open(open: OpenTab): Promise<void> {
     return this.#call("open", [], async () => {
-      this.#tab = await open({ page: (view) => this.#page(view), delivery: (data, seq) => this.#delivery(data, seq) });
+      this.#tab = await open({
+        page: (view) => this.#page(view),
+        delivery: (data, seq) => this.#delivery(data, seq),
+        state: () => this.#look(),
+      });
       this.#checkPage();
     });
   }
@@ -302,6 +315,21 @@ export class BotPlayer implements Bot<unknown> {
       return true;
     }, options.timeoutMs ?? BOT_LIMITS.receiveMs);
     return found;
+  }
+
+  #state(): GroupState {
+    try {
+      return this.#theTab().state;
+    } catch (error) {
+      throw this.#error("live.state", [], messageOf(error));
+    }
+  }
+
+  async #untilState(condition: (state: GroupState) => boolean, options: ReceiveOptions): Promise<GroupState> {
+    await this.#passWaitPages(true);
+    const tab = this.#theTab();
+    await this.#until(() => condition(tab.state), options.timeoutMs ?? BOT_LIMITS.receiveMs);
+    return tab.state;
   }
 
   /** @returns what the page says if it came back, undefined if the participant went on */

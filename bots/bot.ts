@@ -1,3 +1,4 @@
+import type { GroupState } from "../client-sdk/live-state.ts";
 import type { LiveConnection, LivePage } from "../client-sdk/live-types.ts";
 
 /** What a bot posts with a page: field → value. `true` and `false` tick and clear a checkbox or choose Yes or No. */
@@ -40,6 +41,16 @@ export interface BotLive<Message = unknown> {
    * effect included.
    */
   receiveAll<T = unknown>(): T[];
+  /**
+   * What the group publishes, as `live.state` in the page. After `await bot.live.send(...)` the message's own
+   * effect is in it. @throws BotError on a page that is not connected
+   */
+  readonly state: GroupState;
+  /**
+   * Waits until the published state is so: `await bot.live.until((state) => state.group.turn === me)`. A type
+   * for the state: `until<StateOf<typeof app>>(...)`. @returns the state @throws BotError if it is not in time
+   */
+  until<S = GroupState>(condition: (state: S) => boolean, options?: ReceiveOptions): Promise<S>;
   /**
    * The same with the types of a page, as `app.page(...)` gave it:
    * `const quote = await bot.live.on(bidding).call("offer", { price: 4 })`.

@@ -1,5 +1,6 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { type HeadlessOptions, HeadlessParticipant } from "../client-sdk/headless.ts";
+import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import { fillForm } from "./form.ts";
 import type { OpenTab, Tab, TabEvents } from "./tab.ts";
@@ -13,7 +14,10 @@ const LATER_TRIES = 30;
 const RELOAD_PAUSE_MS = 250;
 
 /** How to open a participant's link without a browser. @param options of the HeadlessParticipant, e.g. another socket */
-export function headlessTab(link: string, options: Omit<HeadlessOptions, "onMessage" | "onReload"> = {}): OpenTab {
+export function headlessTab(
+  link: string,
+  options: Omit<HeadlessOptions, "onMessage" | "onState" | "onReload"> = {},
+): OpenTab {
   return async (events) => {
     const tab = new HeadlessTab(events);
     await tab.open(link, options);
@@ -42,6 +46,7 @@ class HeadlessTab implements Tab {
         ...options,
         record: false,
         onMessage: (data, seq) => this.#events.delivery(data, seq),
+        onState: () => this.#events.state(),
         onReload: () => this.#reloadSoon(),
       });
     });
@@ -49,6 +54,10 @@ class HeadlessTab implements Tab {
 
   send(data: unknown): Promise<unknown> {
     return this.#there.send(data);
+  }
+
+  get state(): GroupState {
+    return this.#there.state;
   }
 
   submit(form: BotForm, checkHtml: boolean): Promise<void> {

@@ -1,3 +1,4 @@
+import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import type { View } from "./view.ts";
 
@@ -7,12 +8,16 @@ export interface TabEvents {
   page(view: View): void;
   /** A message to the page's liveRecv. `seq`: of the group's unit that sent it. */
   delivery(data: unknown, seq: number): void;
+  /** The page's published state has changed. */
+  state(): void;
 }
 
 /** The page in which a bot plays: of a participant without a browser, or of one in a browser. */
 export interface Tab {
   /** As liveSend in the page. */
   send(data: unknown): Promise<unknown>;
+  /** As live.state in the page. @throws WalrasError `not_live` if the page is not connected */
+  readonly state: GroupState;
   /**
    * Fills in the page's form and submits it; resolves when the next page has come (see {@link TabEvents.page}).
    *

@@ -1,11 +1,16 @@
 import { WalrasError } from "./errors.ts";
 import { type HeadlessOptions, HeadlessParticipant } from "./headless.ts";
+import type { GroupState } from "./live-state.ts";
 import { type LiveConnection, type LivePage, typedLive } from "./live-types.ts";
 
 /** A live page that is open without a browser. */
 export interface ConnectedLive<P extends LivePage> extends LiveConnection<P> {
   /** Whose page it is: to submit it, load it again, or see its HTML. */
   readonly participant: HeadlessParticipant;
+  /** What the group publishes now, as `live.state` in the page. */
+  readonly state: GroupState;
+  /** Waits until the published state is so. @throws WalrasError `timeout` */
+  until(condition: (state: GroupState) => boolean, timeoutMs?: number): Promise<GroupState>;
   /** Closes the page. */
   close(): void;
 }
@@ -37,6 +42,13 @@ export async function connectLive<P extends LivePage>(
     send: (data) => live.send(data),
     call: (type, ...data) => live.call(type, ...data),
     receive: (matches, given) => live.receive(matches, given),
+    get state() {
+      return participant.state;
+    },
+    until: async (condition, timeoutMs) => {
+      await participant.until(() => participant.status !== "closed" && condition(participant.state), timeoutMs);
+      return participant.state;
+    },
     close: () => participant.close(),
   };
 }

@@ -13,6 +13,8 @@ export interface HeadlessOptions {
   record?: boolean;
   /** Called with each delivery as it comes, before anybody waits for it. */
   onMessage?(data: unknown, seq: number): void;
+  /** Called when a page with published state has come, and at each change of that. */
+  onState?(state: GroupState): void;
   /** The server asks the page to load again; a browser's page does so by itself. */
   onReload?(): void;
   /** In place of a `ws` socket, e.g. one that costs less. `headers`: cookies. */
@@ -241,6 +243,8 @@ export class HeadlessParticipant {
       },
       report: this.options.report ?? (() => {}),
     });
+    const { onState } = this.options;
+    if (onState) this.client.state.onChange(onState);
     this.client.start();
   }
 

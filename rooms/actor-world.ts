@@ -57,6 +57,8 @@ export interface ActorLimits {
   readonly callGrace: number;
   /** Least time to come back to a group that was loaded anew, in milliseconds. */
   readonly comeBack: number;
+  /** How often a group in which somebody is connected is looked at, if it is not loaded, in milliseconds. */
+  readonly presenceWatch: number;
   /** Where they differ from the gate's own. */
   readonly gate?: Partial<GateLimits>;
 }

@@ -42,6 +42,9 @@ export const GAME_LIMITS = {
   /** Least time to come back to a group that was loaded anew, in milliseconds: a page that has lost its server
    * tries again every 5 s at most. */
   comeBack: 6000,
+  /** How often a group in which somebody is connected is looked at, in milliseconds: a server may have ended without
+   * a word, and nobody come back. */
+  presenceWatch: 60_000,
   /** A group that nobody has used for this long leaves memory, in milliseconds. */
   idle: 5 * 60_000,
   /** How often a shared database is asked whether a group was taken over, in milliseconds. */

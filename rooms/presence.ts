@@ -1,13 +1,28 @@
 import { codeOf, messageOf, type WalrasError } from "../client-sdk/errors.ts";
-import type { PageSpec } from "../entities/app-spec.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
-import { DirectView, runIn } from "../entities/view.ts";
+import { DirectView, runIn, type View } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { stackOf } from "./refusals.ts";
+import { onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";
+
+/**
+ * Fires now and then while somebody of the group is connected, and so loads the group on whichever server there
+ * is: when a server has ended and nobody comes back, somebody has to miss them all the same.
+ */
+const WATCH = "_presence";
+
+onSystemTimer(WATCH, ({ actor, view, at }) => {
+  if (actor.memory.players.some(({ values }) => values.connected === true)) watch(actor, view, at);
+});
+
+function watch({ world }: Actor, view: View, at: number): void {
+  setSystemTimer(view, WATCH, { dueAt: at + world.limits.presenceWatch, payload: null });
+}
 
 /** When it is tried again to report somebody, in milliseconds. */
 const AGAIN = 1_000;
@@ -159,6 +174,9 @@ class PresenceTurn implements Turn {
     const view = new DirectView(memory, { what: `${page} presence`, at, random: dice.random });
     try {
       view.unit.set(row, "connected", connected);
+      if (connected && isHooked(actor.app) && pendingSystemTimers(view, WATCH, () => true).length === 0) {
+        watch(actor, view, at);
+      }
       const call = hook as ((player: unknown, connected: boolean) => unknown) | undefined;
       const returned =
         call === undefined
@@ -186,4 +204,9 @@ class PresenceTurn implements Turn {
       throw error;
     }
   }
+}
+
+/** Whether any page of the app wants to be told. */
+function isHooked(app: AppSpec): boolean {
+  return app.pages.some(({ presence }) => presence !== undefined);
 }

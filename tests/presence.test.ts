@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import { TimerTable } from "../entities/system-tables.ts";
 import { defineApp, integer, longText, random } from "../index.ts";
 import { TestGame } from "./helpers/game.ts";
 
@@ -37,7 +38,7 @@ let game: TestGame;
 let people: HeadlessParticipant[] = [];
 
 const start = async () => {
-  game = await TestGame.start([app], { directory, limits: { comeBack: 500 } });
+  game = await TestGame.start([app], { directory, limits: { comeBack: 500, presenceWatch: 700 } });
 };
 
 beforeEach(async () => {
@@ -156,6 +157,21 @@ test("after a restart of the server those are reported who do not come back, and
   const back = await open(two?.code as string);
   expect(await back.receive()).toEqual(news(1, false));
   expect(await log()).toBe("+1+2-1");
+});
+
+test("those who do not come back after a restart are reported also if nobody else does", async () => {
+  const [one, two] = await game.guests(["bargain"], 2);
+  const first = await open(one?.code as string);
+  const second = await open(two?.code as string);
+  await first.receive((data) => JSON.stringify(data) === JSON.stringify(news(2, true)));
+  first.close();
+  second.close();
+  await game.stop();
+  await start();
+  await until(async () => (await players()).every(({ connected }) => connected === false));
+  expect(await log()).toBe("+1+2-1-2");
+  // And then it is quiet.
+  await until(async () => (await game.game.store.read.rows(TimerTable)).length === 0);
 });
 
 test("a page without a live method is connected too, and its own hook is asked", async () => {
