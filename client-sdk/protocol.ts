@@ -234,5 +234,8 @@ export interface PageFacts {
   wait?: true;
 }
 
+/** What the Back button posts. */
+export const BACK_FIELD = "_walras_back";
+
 /** The hidden form field that carries the outbox of a page that is being left: JSON of {@link Send}[]. */
 export const OUTBOX_FIELD = "_walras_outbox";

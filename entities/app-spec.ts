@@ -1,3 +1,4 @@
+import type { PageOrder } from "./page-order.ts";
 import type { ColumnKind, Table, Value } from "./tables.ts";
 import type { Widget } from "./widgets.ts";
 
@@ -84,7 +85,11 @@ export interface PageSpec {
   /** undefined: a page without form fields. */
   readonly form: FormSpec | undefined;
   /** Returns deliveries or nothing. */
-  readonly beforeNextPage: ((player: never) => unknown) | undefined;
+  readonly beforeNextPage: ((player: never, how: PageEnd) => unknown) | undefined;
+  /** Names the app to which the participant goes from here; nothing: to the next page. */
+  readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[]) => unknown) | undefined;
+  /** The participant may go back to the page before. */
+  readonly allowBack: boolean;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
   readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
   /** Set: a wait page. */
@@ -110,6 +115,12 @@ export interface CustomExport {
   readonly columns: readonly string[];
   /** The rows of one group, whose handle it gets: an array or generator of arrays, a value for each column. */
   readonly rows: (group: never) => Iterable<unknown>;
+}
+
+/** How a page was left. */
+export interface PageEnd {
+  /** Its time had run out. */
+  readonly timeoutHappened: boolean;
 }
 
 /** The form of a page: which fields of which row it sets. */
@@ -158,6 +169,8 @@ export interface AppSpec {
   readonly group: ModelSpec;
   readonly player: ModelSpec;
   readonly extras: Readonly<Record<string, ModelSpec>>;
+  /** In which order participants see the pages, if not in that of the definition. */
+  readonly pageOrder: PageOrder | undefined;
   /** In page order. */
   readonly pages: readonly PageSpec[];
   readonly exports: readonly CustomExport[];

@@ -1,5 +1,6 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PinnedPage } from "./app-spec.ts";
+import { orderedPages } from "./page-order.ts";
 import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
 import { type Deadline, ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
 import {
@@ -118,7 +119,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       const [found] = await find(participant, text.participantByCode, code);
       if (found === undefined) return undefined;
       const sessionId = Number(found.sessionId);
-      const page = (await pagesOf(sessionId))[Math.max(Number(found.pageIndex), 1) - 1];
+      const page = orderedPages(await pagesOf(sessionId), found.pageOrder)[Math.max(Number(found.pageIndex), 1) - 1];
       const actorId = page === undefined ? null : await groupOf(Number(found.id), page);
       return { participant: found, sessionId, actorId, page: page ?? null };
     },

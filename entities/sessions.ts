@@ -6,6 +6,7 @@ import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
 import { blocks } from "./group-matrix.ts";
 import { Row, type SessionFacts } from "./memory.ts";
 import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
+import { drawOrders } from "./page-order.ts";
 import { seededRandom, seedOf } from "./random.ts";
 import type { Writer } from "./store.ts";
 import { type GroupOfRows, WholeSubsession } from "./subsession.ts";
@@ -93,6 +94,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
     fields: initialFields(ownFields.session, decimals),
   });
   const fields = initialFields(ownFields.participant, decimals);
+  const orders = drawOrders(apps, options.participants, config, (what) => seededRandom(seedOf(`${code}/${what}`)));
   const participants = Array.from({ length: options.participants }, (_, i) => {
     const values = {
       idInSession: i + 1,
@@ -100,6 +102,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
       label: null,
       pageIndex: 0,
       startedAt: null,
+      pageOrder: orders[i] ?? null,
       fields,
     };
     return new Row(ParticipantTable, null, { id: i + 1, ...values });

@@ -107,6 +107,8 @@ export const ParticipantTable = makeTable({
     label: "text",
     pageIndex: "integer",
     startedAt: "timestamp",
+    /** Own orders of pages, see page-order.ts; null: the session's. */
+    pageOrder: "json",
     /** What the project declares as participantFields. */
     fields: "json",
     /** Parameters of the link by which they came, e.g. of Prolific: JSON of texts by name. */

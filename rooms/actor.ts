@@ -305,7 +305,8 @@ export class Actor implements CommitOwner {
   pageOf(participantId: number): string | undefined {
     const row = this.memory.participants.get(participantId);
     const index = row?.values.pageIndex as number | undefined;
-    return index === undefined || !this.itinerary.owns(index) ? undefined : this.itinerary.identity(index);
+    if (row === undefined || index === undefined || !this.itinerary.owns(index)) return undefined;
+    return this.itinerary.identity(index, row.values.pageOrder);
   }
 
   /** As {@link pageOf}, by idInGroup. */

@@ -69,7 +69,10 @@ export class Actors {
         this.#actors.delete(actorId);
         this.timers.forget(fresh);
       });
-      fresh.onDeparture = (participant) => void this.#follow(participant);
+      fresh.onDeparture = (participant) => {
+        void this.#follow(participant);
+        void this.#pass(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
+      };
       // Whoever waits for it is told through their turn; the log keeps the reason.
       fresh.load().catch((error: unknown) => {
         this.world.log.error("a group could not be loaded", {
@@ -96,6 +99,23 @@ export class Actors {
       await this.call(place.actorId, { kind: "arrive", participantId: id as number });
     } catch (error) {
       this.world.log.warn("a participant was not followed to the next group", { error: messageOf(error) });
+    }
+  }
+
+  /** Somebody goes past whole apps: groups of those that wait for everybody are told not to wait for them. */
+  async #pass({ id }: Values, skipped: readonly { app: string; round: number }[]): Promise<void> {
+    for (const { app: name, round } of skipped) {
+      const app = this.world.apps.get(name);
+      if (app === undefined || app.pages.every((page) => page.wait === undefined)) continue;
+      try {
+        const where = { participantId: id ?? null, roundNumber: round };
+        const [player] = await this.world.store.read.rows(app.player.table, where);
+        // They are not there, which is what the group learns.
+        if (player !== undefined)
+          await this.call(player.groupId as number, { kind: "arrive", participantId: id as number });
+      } catch (error) {
+        this.world.log.warn("a group that a participant skipped was not told", { error: messageOf(error) });
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import type { PageEnd } from "../entities/app-spec.ts";
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
@@ -243,7 +244,11 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
   /** Variables for the page's script, as `js_vars`. */
   jsVars?: (player: Pl) => Record<string, unknown>;
   /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
-  beforeNextPage?: (player: Pl) => Messages | Silence;
+  beforeNextPage?: (player: Pl, end: PageEnd) => Messages | Silence;
+  /** Names the app to which the player goes from here, out of those to come; nothing: to the next page. */
+  appAfterThisPage?: (player: Pl, upcomingApps: readonly string[]) => string | undefined;
+  /** true: a Back button leads to the page before, within this app and round and not across a wait page. */
+  allowBack?: boolean;
   /**
    * Runs when `player.connected` changes of a player who is on this page: at once when they come, and when
    * they have been away for the app's `presenceGrace` seconds. What it returns goes to each recipient's page.

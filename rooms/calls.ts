@@ -66,6 +66,8 @@ export interface PageContext {
   readonly form: FormContext | undefined;
   /** What the page's inputs should hold, by name: after a failed submit, whatever was posted. */
   readonly answers: Readonly<Record<string, string>>;
+  /** The page has a button back to the page before. */
+  readonly canGoBack: boolean;
   readonly currency: CurrencyFormat;
   /** In demo sessions: what the page tells bots. */
   readonly facts?: PageFacts | undefined;

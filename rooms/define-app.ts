@@ -3,6 +3,7 @@ import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerMethod } from "..
 import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
+import type { PageOrder } from "../entities/page-order.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
@@ -32,6 +33,8 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
   rounds?: number;
   /** Names of what players are, by idInGroup: `player.role` and `group.getPlayerByRole("buyer")`. */
   roles?: readonly string[];
+  /** In which order participants see the pages. Default: as they are added. */
+  pageOrder?: PageOrder;
   /** Seconds without a connection after which a player counts as gone (`player.connected`). Default: 5. */
   presenceGrace?: number;
   /** Pages see who is there: `live.state.players[id].connected`. Default: false. */
@@ -119,6 +122,7 @@ const APP_OPTIONS = [
   "playersPerGroup",
   "rounds",
   "roles",
+  "pageOrder",
   "presenceGrace",
   "publishPresence",
   "constants",
@@ -164,6 +168,7 @@ export function defineApp<
     rounds: rounds ?? 1,
     roles: checkRoles(definition),
     creatingSession: undefined,
+    pageOrder: definition.pageOrder,
     presenceGrace: presenceGrace(definition.presenceGrace, name),
     publishPresence: publishPresence(definition.publishPresence, name),
     constants: constants ?? {},
@@ -335,9 +340,10 @@ const PAGE_FUNCTIONS = [
   "jsVars",
   "errorMessage",
   "beforeNextPage",
+  "appAfterThisPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["history", ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = ["history", "allowBack", ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
 
 /** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
 type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
@@ -358,10 +364,13 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
   }
   checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
   checkKeys(options, PAGE_OPTIONS, where);
-  const { history } = options;
+  const { history, allowBack } = options;
   for (const key of PAGE_FUNCTIONS) checkFunction(options[key], `${where}: ${key}`);
   if (history !== undefined && typeof history !== "boolean") {
     throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
+  }
+  if (allowBack !== undefined && typeof allowBack !== "boolean") {
+    throw new AuthorError("wrong_option", `${where}: allowBack is ${describe(allowBack)}; give it true or false.`);
   }
   return {
     name,
@@ -373,6 +382,8 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
     errorMessage: options.errorMessage as PageSpec["errorMessage"],
     form: formSpec(options, spec, where),
     beforeNextPage: options.beforeNextPage,
+    appAfterThisPage: options.appAfterThisPage,
+    allowBack: allowBack ?? false,
     presence: options.presence,
     wait: undefined,
   };

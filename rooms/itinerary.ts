@@ -1,5 +1,7 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import { type AppSpec, type PageSpec, type PinnedPage, pageIdentity } from "../entities/app-spec.ts";
+import { orderedPages } from "../entities/page-order.ts";
+import type { Value } from "../entities/tables.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
 /**
@@ -12,7 +14,9 @@ export class Itinerary {
   readonly #first: number;
   readonly #last: number;
   readonly #specs: ReadonlyMap<string, PageSpec>;
-  /** The group's wait pages, in order. */
+  /** The sequence in the orders of participants who have one of their own, by its JSON text. */
+  readonly #ordered = new Map<string, readonly PinnedPage[]>();
+  /** The group's wait pages, in order; they are at the same place for everybody. */
   readonly waits: readonly WaitPage[];
 
   constructor(pages: readonly PinnedPage[], app: AppSpec, round: number) {
@@ -42,10 +46,47 @@ export class Itinerary {
     return Math.max(index, 1) >= this.#first;
   }
 
-  /** `app/round/Page` of any page of the session; undefined where there is none. */
-  identity(index: number): string | undefined {
-    const page = this.#pages[index - 1];
+  /**
+   * `app/round/Page` of any page of the session; undefined where there is none.
+   *
+   * @param order the participant's `pageOrder`
+   */
+  identity(index: number, order: Value | undefined): string | undefined {
+    const page = this.#in(order)[index - 1];
     return page === undefined ? undefined : pageIdentity(page);
+  }
+
+  #in(order: Value | undefined): readonly PinnedPage[] {
+    if (typeof order !== "string") return this.#pages;
+    let pages = this.#ordered.get(order);
+    if (pages === undefined) {
+      pages = orderedPages(this.#pages, order);
+      this.#ordered.set(order, pages);
+    }
+    return pages;
+  }
+
+  /** Names of the apps after this one, in order. */
+  get upcomingApps(): string[] {
+    return [...new Set(this.#pages.slice(this.#last).map(({ app }) => app))].filter(
+      (app) => app !== this.#pages[this.#last - 1]?.app,
+    );
+  }
+
+  /** Index of the first page of an app; undefined: the session has no such app. */
+  beginningOf(app: string): number | undefined {
+    const at = this.#pages.findIndex((page) => page.app === app);
+    return at < 0 ? undefined : at + 1;
+  }
+
+  /** What lies between the group's pages and an index after them: apps and rounds that somebody goes past. */
+  skippedBefore(index: number): { app: string; round: number }[] {
+    const skipped = new Map<string, { app: string; round: number }>();
+    const end = this.#pages[index - 1];
+    for (const { app, round } of this.#pages.slice(this.#last, Math.max(index - 1, 0))) {
+      if (app !== end?.app || round !== end.round) skipped.set(`${app}/${round}`, { app, round });
+    }
+    return [...skipped.values()];
   }
 
   /** `app/round/Page` of one of the group's own pages. */
@@ -55,8 +96,8 @@ export class Itinerary {
   }
 
   /** The group's page at an index. @throws WalrasError `page_gone` if the app has lost it since the session began */
-  page(index: number): PageSpec {
-    const pinned = this.#pages[index - 1];
+  page(index: number, order: Value | undefined): PageSpec {
+    const pinned = this.#in(order)[index - 1];
     const page = pinned === undefined ? undefined : this.#specs.get(pinned.page);
     if (page === undefined) {
       throw new WalrasError(

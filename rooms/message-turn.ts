@@ -133,8 +133,8 @@ export class MessageTurn implements Turn {
   }
 
   #page(actor: Actor): PageSpec {
-    const index = actor.here(this.#participantId)?.values.pageIndex as number;
-    return actor.itinerary.page(index);
+    const { pageIndex, pageOrder } = actor.here(this.#participantId)?.values ?? {};
+    return actor.itinerary.page(pageIndex as number, pageOrder);
   }
 
   #data(page: PageSpec): unknown {

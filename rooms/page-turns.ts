@@ -1,12 +1,13 @@
 import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
-import type { PageSpec } from "../entities/app-spec.ts";
+import { BACK_FIELD, type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
+import type { PageEnd, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import type { Value } from "../entities/tables.ts";
+import { describe } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { Command, Entry, Reply, WaitContext } from "./calls.ts";
@@ -131,7 +132,7 @@ class Visit {
         return { kind: "goto", pageIndex: this.#index };
       case "whereabouts": {
         if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
-        const live = connects(this.#actor.app, this.#actor.itinerary.page(this.#index));
+        const live = connects(this.#actor.app, this.#page);
         return { kind: "at", pageIndex: this.#index, page: this.#identity, live };
       }
       case "view":
@@ -146,8 +147,7 @@ class Visit {
   }
 
   outcome(command: Command, settle: () => void): Outcome {
-    const page =
-      this.#index > 0 && "pageIndex" in command ? this.#actor.itinerary.identity(command.pageIndex) : undefined;
+    const page = this.#index > 0 && "pageIndex" in command ? this.#identityAt(command.pageIndex) : undefined;
     const mail = this.#mail(page);
     this.#view.finish();
     const { unit } = this.#view;
@@ -193,7 +193,19 @@ class Visit {
   }
 
   get #identity(): string {
-    return this.#actor.itinerary.identity(this.#index) ?? "";
+    return this.#identityAt(this.#index) ?? "";
+  }
+
+  get #page(): PageSpec {
+    return this.#pageAt(this.#index);
+  }
+
+  #pageAt(index: number): PageSpec {
+    return this.#actor.itinerary.page(index, this.#participant.values.pageOrder);
+  }
+
+  #identityAt(index: number): string | undefined {
+    return this.#actor.itinerary.identity(index, this.#participant.values.pageOrder);
   }
 
   #set(name: "pageIndex" | "startedAt" | "label" | "entry", value: Value): void {
@@ -211,7 +223,7 @@ class Visit {
   /** Goes past pages of this group that are not displayed. True if the participant moved. */
   #skip(): boolean {
     const before = this.#index;
-    while (this.#actor.itinerary.owns(this.#index) && !this.#isDisplayed(this.#actor.itinerary.page(this.#index))) {
+    while (this.#actor.itinerary.owns(this.#index) && !this.#isDisplayed(this.#page)) {
       this.#set("pageIndex", this.#index + 1);
     }
     return this.#index !== before;
@@ -224,15 +236,41 @@ class Visit {
   }
 
   #submit(posted: Posted): Reply {
-    const page = this.#actor.itinerary.page(this.#index);
+    const page = this.#page;
     // Nobody leaves a wait page by a form.
     if (page.wait !== undefined) return { kind: "goto", pageIndex: this.#index };
+    if (BACK_FIELD in posted) return this.#goBack();
     const errors = takeForm(this.#scene(page), posted);
     if (errors !== undefined) return this.#render(posted, errors);
-    this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage), page };
-    this.#set("pageIndex", this.#index + 1);
+    return this.#leave(page, { timeoutHappened: false });
+  }
+
+  /** Where to from this page: to the next one, or to the app that it names. */
+  #leave(page: PageSpec, end: PageEnd): Reply {
+    this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage, end), page };
+    const { upcomingApps } = this.#actor.itinerary;
+    const app = this.#call(page, "appAfterThisPage", page.appAfterThisPage, upcomingApps);
+    this.#set("pageIndex", appIndex(this.#actor, page, app) ?? this.#index + 1);
     this.#skip();
     return { kind: "goto", pageIndex: this.#index };
+  }
+
+  /** To the page before, if this one allows it. The answers of that page are still there. */
+  #goBack(): Reply {
+    this.#set("pageIndex", this.#before() ?? this.#index);
+    return { kind: "goto", pageIndex: this.#index };
+  }
+
+  /** The page of this group to which the participant may go back. */
+  #before(): number | undefined {
+    if (!this.#page.allowBack) return undefined;
+    for (let index = this.#index - 1; index > 0 && this.#actor.itinerary.owns(index); index--) {
+      const page = this.#pageAt(index);
+      // The group has met since.
+      if (page.wait !== undefined) return undefined;
+      if (this.#isDisplayed(page)) return index;
+    }
+    return undefined;
   }
 
   /** Runs one of the page's hooks on the player. */
@@ -273,7 +311,7 @@ class Visit {
   /** @param posted of a failed submit, whose inputs are kept */
   #render(posted?: Posted, errors?: FormErrors): Reply {
     const { app, world } = this.#actor;
-    const page = this.#actor.itinerary.page(this.#index);
+    const page = this.#page;
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
     const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
     const form = showForm(this.#scene(page), posted, errors);
@@ -316,6 +354,7 @@ class Visit {
           seatSlot,
           ...form,
           wait: this.#waitPage(page),
+          canGoBack: this.#before() !== undefined,
           currency: world.currency,
           facts: this.#facts(),
         }),
@@ -328,7 +367,7 @@ class Visit {
   #facts(): PageFacts | undefined {
     const { memory, itinerary, actorId } = this.#actor;
     if (memory.session.isDemo !== true) return undefined;
-    const page = itinerary.page(this.#index);
+    const page = this.#page;
     return {
       ...(page.live === undefined ? {} : { live: true }),
       ...(page.wait === undefined ? {} : { wait: true }),
@@ -377,10 +416,22 @@ class Visit {
   }
 }
 
+/** Index of the app that appAfterThisPage named; undefined: it named none. @throws AuthorError `unknown_app` */
+function appIndex(actor: Actor, page: PageSpec, named: unknown): number | undefined {
+  if (named === undefined || named === null) return undefined;
+  const { upcomingApps } = actor.itinerary;
+  if (typeof named === "string" && upcomingApps.includes(named)) return actor.itinerary.beginningOf(named);
+  const cure = upcomingApps.length === 0 ? "No app comes after this one" : `Return one of ${upcomingApps.join(", ")}`;
+  throw new AuthorError(
+    "unknown_app",
+    `${actor.app.name}/${page.name}: appAfterThisPage gave ${describe(named)}. ${cure}, or nothing for the next page.`,
+  );
+}
+
 function refused(actor: Actor, participant: Row, error: unknown): Reply {
   const index = participant.values.pageIndex as number;
   actor.world.log.error("a page failed", {
-    page: actor.itinerary.identity(Math.max(index, 1)),
+    page: actor.itinerary.identity(Math.max(index, 1), participant.values.pageOrder),
     error: messageOf(error),
     stack: stackOf(error),
   });

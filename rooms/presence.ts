@@ -141,8 +141,9 @@ class PresenceTurn implements Turn {
     const page = actor.pageOf(this.#participantId);
     if (page === undefined || this.#spoiled !== undefined) return this.#tell(actor, row, connected, page);
     try {
-      const index = actor.here(this.#participantId)?.values.pageIndex as number;
-      return this.#tell(actor, row, connected, page, actor.itinerary.page(index).presence);
+      const { pageIndex, pageOrder } = actor.here(this.#participantId)?.values ?? {};
+      const { presence } = actor.itinerary.page(pageIndex as number, pageOrder);
+      return this.#tell(actor, row, connected, page, presence);
     } catch (error) {
       // The author's mistake does not change who is there.
       const message = messageOf(error);

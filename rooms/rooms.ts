@@ -24,7 +24,7 @@ export class Rooms {
       sessionId: this.#actors.world.newSecret(),
       participantId,
       pageIndex,
-      page: actor.itinerary.identity(pageIndex) ?? "",
+      page: actor.itinerary.identity(pageIndex, actor.here(participantId)?.values.pageOrder) ?? "",
     };
     const seat = await matchMaker.reserveSeatFor(await this.#room(actorId), {}, holder);
     const { processId, roomId, sessionId, publicAddress } = seat;

@@ -253,8 +253,11 @@ export function letPass(actor: Actor, passed: readonly Row[], { identity, index 
   }
   if (!actor.itinerary.owns(index + 1)) {
     for (const participantId of ids) actor.depart(participantId);
-  } else if (actor.itinerary.page(index + 1).isDisplayed !== undefined) {
-    for (const participantId of ids) actor.resume(new PageTurn({ kind: "arrive", participantId }, () => {}));
+    return;
+  }
+  for (const { values } of passed) {
+    if (actor.itinerary.page(index + 1, values.pageOrder).isDisplayed === undefined) continue;
+    actor.resume(new PageTurn({ kind: "arrive", participantId: values.id as number }, () => {}));
   }
 }
 

@@ -118,6 +118,7 @@ const PARTICIPANT_MEMBERS = [
   "visited",
   "pageIndex",
   "entry",
+  "pageOrder",
 ];
 const SESSION_MEMBERS = ["id", "code", "label", "config", "comment", "isDemo", "createdAt"];
 

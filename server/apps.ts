@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
+import { checkPageOrder } from "../entities/page-order.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Config } from "../rooms/walras-config.ts";
 
@@ -85,6 +86,7 @@ async function loadApp(root: string, name: string): Promise<AppSpec> {
       `${file} has no page. Add one: app.page("Welcome"), with apps/${name}/Welcome.html.`,
     );
   }
+  checkPageOrder(app.spec);
   return app.spec;
 }
 

@@ -3,6 +3,7 @@ import { rateLimit } from "express-rate-limit";
 import { codeOf } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
 import type { DatabaseOptions } from "../entities/open-store.ts";
+import { orderedPages } from "../entities/page-order.ts";
 import { WaitPageTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
@@ -147,7 +148,7 @@ export function desk(options: DeskOptions): Router {
       label: `P${participant.idInSession}`,
       path: startUrl(String(participant.code)),
       link: host + startUrl(String(participant.code)),
-      ...progressOf(Number(participant.pageIndex), sequence),
+      ...progressOf(Number(participant.pageIndex), orderedPages(sequence, participant.pageOrder)),
     }));
     const failed = (await game.store.read.rows(WaitPageTable, { sessionId: Number(row.id) }))
       .filter((wait) => wait.failedAt !== null && wait.doneAt === null)

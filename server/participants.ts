@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
+import { orderedPages } from "../entities/page-order.ts";
 import type { Whereabouts } from "../entities/store.ts";
 import type { Command, Game, Reply } from "../rooms/calls.ts";
 
@@ -42,7 +43,7 @@ export class Participants {
       sessionId: place.sessionId,
       label: place.participant.label as string | null,
       actorId: place.actorId,
-      pages: await this.#pagesOf(place),
+      pages: orderedPages(await this.#pagesOf(place), place.participant.pageOrder),
     };
   }
 

@@ -37,6 +37,7 @@ export function translateTemplate(source: string, folder: string, base: string |
   let at = 0;
   let isExtended = false;
   let hasContent = false;
+  const ownBack = /\{[{%]-?\s*back_button\b/.test(source);
   while (at < source.length) {
     const tag = findTag(source, at);
     out += html.read(source.slice(at, tag?.start), NONCE);
@@ -54,6 +55,7 @@ export function translateTemplate(source: string, folder: string, base: string |
     }
     if (word === "extends") isExtended = true;
     if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
+    if (ownBack && tag.body === "next_button") tag.body = "walras_next_only";
     const written = tag.open === "{#" ? "" : translateTag(tag, word, folder, html.place);
     out += written + lines(source.slice(tag.start, tag.end)).slice(lines(written).length);
   }

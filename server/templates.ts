@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
 import type { PageFormData } from "../client-sdk/form-data.ts";
+import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
+import { FORM_TEXTS } from "../rooms/form-texts.ts";
 import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
 import { scriptJson } from "./template-filters.ts";
 import { errorSummary, formTags } from "./template-forms.ts";
@@ -17,9 +19,22 @@ export interface TemplatesOptions extends EngineOptions {
   language?: string;
 }
 
-const NEXT_BUTTON = new nunjucks.runtime.SafeString(
-  '<p class="otree-btn-next-row"><button class="otree-btn-next btn btn-primary">Next</button></p>',
-);
+const NEXT = `<button class="otree-btn-next btn btn-primary">${FORM_TEXTS.next}</button>`;
+// Whatever is typed is let go, so nothing of it is in the way.
+const BACK = `<button class="otree-btn-back btn" name="${BACK_FIELD}" value="1" formnovalidate>${FORM_TEXTS.back}</button>`;
+
+/** The buttons of a page; where it can be left backwards, both are in one row. */
+function buttons(canGoBack: boolean): Record<string, unknown> {
+  const safe = (html: string) => new nunjucks.runtime.SafeString(html);
+  const row = (html: string) => safe(`<p class="otree-btn-next-row">${html}</p>`);
+  return {
+    // The first button is what Enter presses.
+    next_button: row(canGoBack ? `${NEXT} ${BACK}` : NEXT),
+    back_button: canGoBack ? safe(BACK) : "",
+    // For templates that place their back_button themselves.
+    walras_next_only: row(NEXT),
+  };
+}
 
 /** All HTML that the server writes: participants' pages and its own. */
 export class Templates implements Renderer {
@@ -54,7 +69,7 @@ export class Templates implements Renderer {
       ...formTags(context.form, context.page.name, context.currency),
       ...waitVariables(context.wait),
       ...context.variables,
-      next_button: NEXT_BUTTON,
+      ...buttons(context.canGoBack),
       walras_nonce: nonce,
       walras_language: this.#options.language ?? "en",
       walras_direction: direction(this.#options.language ?? "en"),

@@ -139,6 +139,17 @@ describe("the base page", () => {
     expect(html).toContain('<form id="form" class="otree-form" method="post"');
   });
 
+  test("has a Back button where the page can be left so, in the row of Next or where the template puts it", async () => {
+    const both = await content("{{ next_button }}", {}, { canGoBack: true });
+    expect(both).toMatch(
+      /Next<\/button> <button class="otree-btn-back btn" name="_walras_back" value="1" formnovalidate>/,
+    );
+    expect(await content("{{ next_button }}{{ back_button }}")).not.toContain("Back");
+    const own = await content("<i>{{ back_button }}</i>{{ next_button }}", {}, { canGoBack: true });
+    expect(own.match(/_walras_back/g)).toHaveLength(1);
+    expect(own).toMatch(/^<i><button class="otree-btn-back/);
+  });
+
   test("of the project's own in _templates/global/Page.html comes first", async () => {
     await write(
       "_templates/global/Page.html",

@@ -1,5 +1,6 @@
 import type { AppSpec, FieldSpec, ModelSpec, PinnedPage } from "../../entities/app-spec.ts";
 import type { OwnFieldSpecs } from "../../entities/own-fields.ts";
+import { orderedPages } from "../../entities/page-order.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
 import { ParticipantTable, SessionTable } from "../../entities/system-tables.ts";
 import { snakeCase, type Value, type Values } from "../../entities/tables.ts";
@@ -81,7 +82,8 @@ export async function peopleById(source: Source, ids: Iterable<number>): Promise
 
 /** The columns that oTree's exports have of a participant, under oTree's names and in its order, and `entry`. */
 export function participantCells(source: Source): Cell<Person>[] {
-  const page = ({ values, session }: Person) => session.pages[Number(values.pageIndex) - 1];
+  const page = ({ values, session }: Person) =>
+    orderedPages(session.pages, values.pageOrder)[Number(values.pageIndex) - 1];
   const cell = (
     name: string,
     kind: DataColumn["kind"],

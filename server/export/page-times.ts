@@ -1,3 +1,4 @@
+import { orderedPages } from "../../entities/page-order.ts";
 import { JournalTable, ParticipantTable } from "../../entities/system-tables.ts";
 import type { Value, Values } from "../../entities/tables.ts";
 import type { SessionFacts, Source } from "./cells.ts";
@@ -57,11 +58,12 @@ async function timesOf(source: Source, sessionId: number, session: SessionFacts)
   const rows: Value[][] = [];
   for await (const participants of source.snapshot.scan(ParticipantTable, sessionId)) {
     for (const participant of participants) {
+      const pages = orderedPages(session.pages, participant.pageOrder);
       let from = 0;
       // Ties are between groups: who leaves one and enters the next within a millisecond moves forward.
       const own = (moves.get(Number(participant.id)) ?? []).sort((a, b) => a.at - b.at || a.to - b.to);
       for (const { at, to, timeout } of own) {
-        const page = session.pages[from - 1];
+        const page = pages[from - 1];
         const named = page === undefined ? ["", "InitializeParticipant"] : [page.app, page.page];
         rows.push([
           ...[session.row.code ?? null, participant.idInSession ?? null, participant.code ?? null, from, ...named],

@@ -51,6 +51,7 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     rounds: options.rounds ?? 1,
     roles: [],
     creatingSession: undefined,
+    pageOrder: undefined,
     presenceGrace: 5,
     publishPresence: false,
     constants: {},

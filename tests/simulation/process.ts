@@ -181,7 +181,7 @@ export class Process {
     const actor = this.actors.get(actorId);
     await actor.load();
     const sessionId = this.actors.world.newSecret();
-    const page = actor.itinerary.identity(pageIndex) ?? "";
+    const page = actor.itinerary.identity(pageIndex, undefined) ?? "";
     this.#seats.set(sessionId, { actorId, holder: { sessionId, participantId, pageIndex, page } });
     this.life.after(SEAT_TIMEOUT, () => this.#seats.delete(sessionId));
     return { processId: this.id, roomId: `g${actorId}`, sessionId };

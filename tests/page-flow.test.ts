@@ -1,0 +1,300 @@
+import { describe, expect, test } from "@jest/globals";
+import type { PageOrder } from "../entities/page-order.ts";
+import { checkPageOrder } from "../entities/page-order.ts";
+import { defineApp, integer, text } from "../index.ts";
+import type { Reply } from "../rooms/calls.ts";
+import { at, useSqlite } from "./helpers/sqlite.ts";
+import type { TestWorld } from "./helpers/world.ts";
+
+const sqlite = useSqlite();
+
+/** One participant who walks through a session's pages, wherever their group is. */
+async function walker(world: TestWorld, apps: string[], participants = 1, who = 0) {
+  const { people } = await world.session(apps, participants);
+  const walkers = people.map((person) => walk(world, String(person.code), person.id as number));
+  for (const one of walkers) await one.start();
+  return { ...at(walkers, who), walkers, people };
+}
+
+function walk(world: TestWorld, code: string, participantId: number) {
+  const place = async () => {
+    const found = await world.store.read.whereabouts(code);
+    if (found === undefined) throw new Error("the participant is gone");
+    return found;
+  };
+  const ask = async (
+    make: (pageIndex: number) => Parameters<TestWorld["actors"]["call"]>[1],
+  ): Promise<Reply | "end"> => {
+    const { actorId, participant } = await place();
+    if (actorId === null) return "end";
+    return world.actors.call(actorId, make(Number(participant.pageIndex)));
+  };
+  return {
+    place,
+    start: () => ask(() => ({ kind: "start", participantId })),
+    submit: (form: Record<string, string> = {}, index?: number) =>
+      ask((pageIndex) => ({ kind: "submit", participantId, pageIndex: index ?? pageIndex, outbox: [], form })),
+    view: (index?: number) => ask((pageIndex) => ({ kind: "view", participantId, pageIndex: index ?? pageIndex })),
+    /** `app/round/Page`, read off the page itself. */
+    async at(): Promise<string> {
+      let reply = await ask((pageIndex) => ({ kind: "view", participantId, pageIndex }));
+      for (let i = 0; i < 5 && reply !== "end" && reply.kind === "goto"; i++) {
+        reply = await ask((pageIndex) => ({ kind: "view", participantId, pageIndex }));
+      }
+      return reply === "end" ? "end" : String(world.rendered.at(-1)?.identity);
+    },
+  };
+}
+
+describe("appAfterThisPage", () => {
+  function apps() {
+    const seen: (readonly string[])[] = [];
+    const first = defineApp({ name: "first", rounds: 2, player: { goal: text({ blank: true }) } });
+    first.page("Choose", {
+      formFields: ["goal"],
+      appAfterThisPage(player, upcomingApps) {
+        seen.push(upcomingApps);
+        return player.goal ?? undefined;
+      },
+    });
+    first.page("Never");
+    const second = defineApp({ name: "second" });
+    second.page("Second");
+    const third = defineApp({ name: "third" });
+    third.page("Third", { appAfterThisPage: () => "first" });
+    return { seen, all: [first.spec, second.spec, third.spec] };
+  }
+
+  test("names the app to go to, out of those to come; nothing leads to the next page", async () => {
+    const { seen, all } = apps();
+    const one = await walker(await sqlite.world(all), ["first", "second", "third"]);
+    await one.submit({ goal: "" });
+    expect(await one.at()).toBe("first/1/Never");
+    await one.submit();
+    expect(await one.at()).toBe("first/2/Choose");
+    await one.submit({ goal: "third" });
+    expect(await one.at()).toBe("third/1/Third");
+    expect(seen).toEqual([
+      ["second", "third"],
+      ["second", "third"],
+    ]);
+  });
+
+  test("that names another app is an error that lists the right ones, and the participant stays", async () => {
+    const { all } = apps();
+    const one = await walker(await sqlite.world(all), ["first", "second", "third"]);
+    for (const goal of ["first", "fourth"]) {
+      expect(await one.submit({ goal })).toMatchObject({
+        kind: "refused",
+        code: "unknown_app",
+        message: `first/Choose: appAfterThisPage gave "${goal}" (a string). Return one of second, third, or nothing for the next page.`,
+      });
+    }
+    expect(await one.at()).toBe("first/1/Choose");
+    await one.submit({ goal: "third" });
+    expect(await one.submit()).toMatchObject({ code: "unknown_app", message: expect.stringContaining("No app comes") });
+  });
+
+  test("over an app with a wait page: the others there do not wait for who went past", async () => {
+    const before = defineApp({ name: "before" });
+    before.page("Choose", {
+      appAfterThisPage: (player) => (player.participant.idInSession === 1 ? "after" : undefined),
+    });
+    const met: number[] = [];
+    const game = defineApp({ name: "game", playersPerGroup: 2 });
+    game.waitPage("Meet", {
+      afterAllPlayersArrive(group) {
+        met.push(group.id);
+      },
+    });
+    game.page("Play");
+    const after = defineApp({ name: "after" });
+    after.page("End");
+    const world = await sqlite.world([before.spec, game.spec, after.spec]);
+    const { walkers } = await walker(world, ["before", "game", "after"], 2);
+    const [skips, stays] = [at(walkers, 0), at(walkers, 1)];
+    await stays.submit();
+    expect(await stays.at()).toBe("game/1/Meet");
+    await skips.submit();
+    expect(await skips.at()).toBe("after/1/End");
+    for (let i = 0; i < 100 && met.length === 0; i++) await new Promise((done) => setTimeout(done, 10));
+    expect(await stays.at()).toBe("game/1/Play");
+    expect(met).toHaveLength(1);
+  });
+});
+
+describe("the Back button", () => {
+  function app() {
+    const left: string[] = [];
+    const one = defineApp({
+      name: "one",
+      playersPerGroup: 2,
+      rounds: 2,
+      player: { a: integer(), b: integer({ blank: true }) },
+    });
+    one.page("A", { formFields: ["a"], beforeNextPage: () => void left.push("A"), allowBack: true });
+    one.page("Hidden", { isDisplayed: () => false });
+    one.page("B", { formFields: ["b"], allowBack: true, beforeNextPage: () => void left.push("B") });
+    one.page("C");
+    one.waitPage("Wait");
+    one.page("D", { allowBack: true });
+    return { left, world: () => sqlite.world([one.spec]) };
+  }
+  const BACK = { _walras_back: "1" };
+
+  test("leads to the displayed page before, with its answers, and runs no hook of the page that is left", async () => {
+    const { left, world } = app();
+    const open = await world();
+    const one = await walker(open, ["one"], 2);
+    await one.submit({ a: "1" });
+    expect(await one.at()).toBe("one/1/B");
+    expect(open.rendered.at(-1)?.canGoBack).toBe(true);
+    // Whatever is in the form is neither checked nor kept.
+    expect(await one.submit({ ...BACK, b: "nonsense" })).toEqual({ kind: "goto", pageIndex: 1 });
+    expect(left).toEqual(["A"]);
+    expect(await one.at()).toBe("one/1/A");
+    expect(open.rendered.at(-1)?.form?.fields[0]?.value).toBe("1");
+    await one.submit({ a: "2" });
+    expect(await one.at()).toBe("one/1/B");
+    expect(left).toEqual(["A", "A"]);
+  });
+
+  test("is neither shown nor obeyed where the page does not allow it, nor before the first page of a round", async () => {
+    const { world } = app();
+    const open = await world();
+    const one = await walker(open, ["one"], 2);
+    await one.at();
+    expect(open.rendered.at(-1)?.canGoBack).toBe(false);
+    expect(await one.submit(BACK)).toEqual({ kind: "goto", pageIndex: 1 });
+    await one.submit({ a: "1" });
+    await one.submit({ b: "" });
+    expect(await one.at()).toBe("one/1/C");
+    expect(open.rendered.at(-1)?.canGoBack).toBe(false);
+    expect(await one.submit(BACK)).toEqual({ kind: "goto", pageIndex: 4 });
+  });
+
+  test("does not lead across a wait page, nor into an earlier round", async () => {
+    const { world } = app();
+    const open = await world();
+    const { walkers } = await walker(open, ["one"], 2);
+    for (const one of walkers) {
+      await one.submit({ a: "1" });
+      await one.submit({ b: "" });
+      await one.submit();
+    }
+    const one = at(walkers, 0);
+    expect(await one.at()).toBe("one/1/D");
+    expect(open.rendered.at(-1)?.canGoBack).toBe(false);
+    await one.submit(BACK);
+    expect(await one.at()).toBe("one/1/D");
+    await one.submit();
+    expect(await one.at()).toBe("one/2/A");
+    await one.submit(BACK);
+    expect(await one.at()).toBe("one/2/A");
+  });
+});
+
+describe("the order of pages", () => {
+  function app(pageOrder: PageOrder | undefined, rounds = 1) {
+    const made = defineApp({ name: "quiz", rounds, pageOrder });
+    made.page("Intro");
+    for (const name of ["A", "B", "C"]) made.page(name, { varsForTemplate: () => ({ name }) });
+    made.waitPage("Wait");
+    for (const name of ["D", "E"]) made.page(name);
+    return made.spec;
+  }
+
+  /** The pages that each participant sees, by their first letters. */
+  async function seen(spec: ReturnType<typeof app>, participants: number): Promise<string[]> {
+    const world = await sqlite.world([spec]);
+    const { walkers } = await walker(world, ["quiz"], participants);
+    const ways: string[] = [];
+    for (const one of walkers) {
+      let way = "";
+      for (let page = await one.at(); page !== "end"; page = await one.at()) {
+        way += page.split("/")[2]?.[0];
+        await one.submit();
+      }
+      ways.push(way);
+    }
+    return ways;
+  }
+
+  test("is that of the definition unless said otherwise", async () => {
+    expect(await seen(app(undefined), 2)).toEqual(["IABCDE", "IABCDE"]);
+  });
+
+  test("random: what lies between wait pages is shuffled for each participant and round, and stays so", async () => {
+    const world = await sqlite.world([app("random", 2)]);
+    const { walkers, people } = await walker(world, ["quiz"], 12);
+    expect(new Set(people.map(({ pageOrder }) => pageOrder)).size).toBeGreaterThan(6);
+    const one = at(walkers, 0);
+    const own = JSON.parse(String(people[0]?.pageOrder)) as Record<string, string[]>;
+    expect(own["quiz/1"]).not.toEqual(own["quiz/2"]);
+    for (const round of [1, 2]) {
+      const order = own[`quiz/${round}`] ?? [];
+      expect(order.slice(0, 4).toSorted()).toEqual(["A", "B", "C", "Intro"]);
+      for (const page of order.filter((name) => name !== "Wait")) {
+        expect(await one.at()).toBe(`quiz/${round}/${page}`);
+        // A reload shows the same page.
+        expect(await one.at()).toBe(`quiz/${round}/${page}`);
+        await one.submit();
+      }
+    }
+    expect(await one.at()).toBe("end");
+  });
+
+  test("blocks: each order of the blocks equally often, in every run of participants", async () => {
+    const ways = await seen(app([["A", "B"], ["C"]]), 8);
+    for (let i = 0; i < 8; i += 2) expect(ways.slice(i, i + 2).toSorted()).toEqual(["IABCDE", "ICABDE"]);
+  });
+
+  test("a function: the pages that it names, in its order, in the places that they have together", async () => {
+    const order: PageOrder = ({ idInSession }) => (idInSession === 1 ? ["C", "A"] : []);
+    expect(await seen(app(order), 2)).toEqual(["ICBADE", "IABCDE"]);
+  });
+
+  test("makes the page's identity, and with it the live methods and URLs, not the index", async () => {
+    const made = defineApp({ name: "talk", pageOrder: () => ["B", "A"], player: { said: text({ blank: true }) } });
+    for (const name of ["A", "B"]) {
+      made.page(name, {
+        live(player) {
+          player.said = `${player.said ?? ""}${name}`;
+          return { 0: player.said };
+        },
+      });
+    }
+    const world = await sqlite.world([made.spec]);
+    const { people } = await world.session(["talk"], 1);
+    const person = at(people, 0);
+    const actorId = await world.arrive(person);
+    const page = await world.connect(actorId, person.id as number);
+    expect(page.page).toBe("talk/1/B");
+    await page.ask("hello");
+    expect(page.received).toEqual(["B"]);
+  });
+
+  test.each<[string, PageOrder, RegExp]>([
+    ["a page that does not exist", [["A", "X"]], /names "X" \(a string\), which is no page of the app/],
+    ["a wait page", [["A", "Wait"]], /names Wait, a wait page/],
+    ["a page twice", [["A"], ["A"]], /names A twice/],
+    ["pages on both sides of a wait page", [["A"], ["D"]], /moves pages across the wait page Wait/],
+    ["something else", "shuffled" as never, /pageOrder is "shuffled" \(a string\); give it "random", blocks/],
+  ])("with %s is refused", (_what, order, message) => {
+    expect(() => checkPageOrder(app(order))).toThrow(message);
+  });
+
+  test("that a function gets wrong stops the session's creation", async () => {
+    const world = await sqlite.world([app((() => "A") as never)]);
+    await expect(world.session(["quiz"], 1)).rejects.toThrow(/pageOrder gave "A" \(a string\); return an array/);
+  });
+});
+
+test("beforeNextPage is told how the page ended", async () => {
+  const ends: unknown[] = [];
+  const made = defineApp({ name: "one" });
+  made.page("A", { beforeNextPage: (_player, end) => void ends.push(end) });
+  const one = await walker(await sqlite.world([made.spec]), ["one"]);
+  await one.submit({ timeout_happened: "1", timeoutHappened: "true" });
+  expect(ends).toEqual([{ timeoutHappened: false }]);
+});
