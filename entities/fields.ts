@@ -262,8 +262,9 @@ export function fieldSpec(field: unknown, where: string): FieldSpec {
   return { ...chosen, initial: checkValue(chosen, initial, `${where}: initial`, Number.POSITIVE_INFINITY) };
 }
 
-function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldForm {
-  const { widget, maxLength, errorMessage } = options;
+function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldForm | undefined {
+  const { widget, maxLength, errorMessage, helpText } = options;
+  if ([widget, maxLength, errorMessage, helpText].every((given) => given === undefined)) return undefined;
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && (maxLength as number) >= 1)) {
     throw new AuthorError(
       "wrong_option",
@@ -272,7 +273,7 @@ function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldFo
   }
   return {
     widget: widget === undefined ? undefined : checkWidget(widget, kind, `${where}: widget`),
-    helpText: option(options.helpText, "string", `${where}: helpText`),
+    helpText: option(helpText, "string", `${where}: helpText`),
     maxLength: maxLength as number | undefined,
     errorMessage: option(errorMessage, "function", `${where}: errorMessage`) as FieldForm["errorMessage"],
   };
