@@ -110,6 +110,12 @@ export class HeadlessParticipant {
     return Promise.reject(new WalrasError("not_live", `${this.page.url} has no live method.`));
   }
 
+  /** As live.now in the page: the server's time in milliseconds since 1970 (UTC). */
+  now(): number {
+    if (this.client) return this.client.clock.now();
+    throw new WalrasError("not_live", `${this.page.url} has no live method.`);
+  }
+
   /** As live.call in the page: {@link send} of `{ type, ...data }`. */
   call(type: string, data?: object): Promise<unknown> {
     return this.client ? this.client.call(type, data) : this.send(data);

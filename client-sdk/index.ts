@@ -31,6 +31,7 @@ export {
   type Settled,
 } from "./outbox.ts";
 export * from "./protocol.ts";
+export { ServerClock } from "./server-clock.ts";
 export {
   byteLength,
   decodeMessage,

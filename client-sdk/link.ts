@@ -1,5 +1,13 @@
 import { backoff, type Env } from "./env.ts";
-import { CloseCode, type Hello, type Reload, type Seat, type SeatAnswer, type ServerFrame } from "./protocol.ts";
+import {
+  CloseCode,
+  type Hello,
+  type Reload,
+  type Seat,
+  type SeatAnswer,
+  type ServerFrame,
+  type Welcome,
+} from "./protocol.ts";
 import { type Socket, type SocketEvents, Wire } from "./wire.ts";
 
 /** Times in milliseconds. */
@@ -31,7 +39,7 @@ export interface LinkOptions {
   /** Everything but Welcome; what comes before {@link onOpen} is catch-up. */
   onFrame(frame: ServerFrame): void;
   /** The room has welcomed us: sends may go. */
-  onOpen(): void;
+  onOpen(welcome: Welcome): void;
   onStatus(status: LinkStatus): void;
   /** The page is out of date; the link goes on trying meanwhile. */
   onReload(why: Reload["why"]): void;
@@ -185,7 +193,7 @@ export class Link {
     } else if (this.status !== "open") {
       this.openedAt = this.env.now();
       this.setStatus("open");
-      this.options.onOpen();
+      this.options.onOpen(frame);
     }
   }
 

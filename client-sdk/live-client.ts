@@ -16,6 +16,7 @@ import {
   type SeatAnswer,
   type ServerFrame,
 } from "./protocol.ts";
+import { ServerClock } from "./server-clock.ts";
 import { byteLength, type Socket, type SocketEvents } from "./wire.ts";
 
 /** The connection as a participant should see it. `halted`: the server is there, but cannot save at the moment. */
@@ -71,6 +72,8 @@ export class LiveClient {
   readonly outbox: Outbox;
   /** What the group publishes. */
   readonly state: LiveState;
+  /** The server's time. */
+  readonly clock: ServerClock;
   private readonly options: LiveClientOptions;
   private readonly link: Link;
   /** The newest delivery that was handed over; older ones are repetitions. */
@@ -85,6 +88,7 @@ export class LiveClient {
     this.options = options;
     // A page with history begins before its own rendering: at the page's first delivery.
     this.seen = live.history ? 0 : live.seq;
+    this.clock = new ServerClock(env, live.now);
     this.state = new LiveState(live.state, live.seq, options.report);
     this.outbox = new Outbox({ clientId, page: live.page, storage, prefix, random: env.random });
     this.link = new Link({
@@ -94,6 +98,7 @@ export class LiveClient {
       openSocket: options.openSocket,
       hello: () => {
         options.watch?.hello(this.seen);
+        this.clock.asked();
         return {
           k: "hello",
           v: PROTOCOL_VERSION,
@@ -103,8 +108,9 @@ export class LiveClient {
           ...(live.state === undefined ? {} : { x: this.state.seq }),
         };
       },
-      onOpen: () => {
+      onOpen: (welcome) => {
         this.welcomed = true;
+        this.clock.told(welcome.t);
         options.watch?.welcomed();
         this.outbox.rewind();
         this.flush();

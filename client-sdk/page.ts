@@ -22,6 +22,11 @@ export interface LiveGlobal {
   send(data: unknown): Promise<unknown>;
   /** liveSend of `{ type, ...data }`: the promise of what the live method of that type replies. */
   call(type: string, data?: object): Promise<unknown>;
+  /**
+   * The server's time in milliseconds since 1970 (UTC), whatever the participant's clock says: the same time
+   * as `now()` in the app, to count down to a timer's `dueAt`. It never jumps while the page is connected.
+   */
+  now(): number;
   /** An amount in the session's currency: `10 points`, `€3.50`. */
   cu(amount: number): string;
   /** What the group publishes, in step with what is stored: see `publish` of the app's fields. */
@@ -69,6 +74,11 @@ window.liveSend = liveSend;
 window.live = {
   send: liveSend,
   call: (type, data) => noted(call(type, data)),
+  now: () => {
+    begin();
+    if (!client) throw new WalrasError(Refusal.NOT_LIVE, "live.now: the page has no live method, or is still loading.");
+    return client.clock.now();
+  },
   cu: (amount) => {
     begin();
     if (!page) throw new WalrasError(Refusal.NOT_LIVE, "live.cu: the page's data has not been loaded yet.");

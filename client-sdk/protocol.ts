@@ -106,6 +106,8 @@ export interface Welcome {
   k: "welcome";
   /** The newest committed seq of the group. */
   s: number;
+  /** The server's time, in milliseconds since 1970 (UTC). */
+  t: number;
 }
 
 /** An answer: of message `n` of client `c`. `e` set: refused. Otherwise done, with an optional value. */
@@ -191,6 +193,8 @@ export interface PageLive {
   page: string;
   /** Newest seq that the rendering saw. */
   seq: number;
+  /** The server's time when it was rendered, in milliseconds since 1970 (UTC). */
+  now: number;
   seat: Seat | null;
   /** POST here (same origin) for a fresh seat: answers SeatAnswer. */
   seatUrl: string;

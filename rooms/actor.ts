@@ -242,6 +242,7 @@ export class Actor implements CommitOwner {
       {
         encode: this.world.encodeFrame,
         readJournal: (after, limit, page) => store.read.journal(this.actorId, after, limit, page),
+        now: this.world.now,
         sleep: this.world.sleep,
         limits: this.world.limits.gate,
         state: this.#published,

@@ -34,6 +34,8 @@ export interface GateOptions {
   readonly encode: (json: string) => Uint8Array;
   /** Entries of the journal after a seq whose deliveries may have gone to a page, oldest first. */
   readonly readJournal: (after: number, limit: number, page: string) => Promise<JournalEntry[]>;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   readonly limits?: Partial<GateLimits> | undefined;
   /** What the group publishes, if anything. */
@@ -175,7 +177,7 @@ export class Gate {
       for (const sent of backlog) if (sent.seq > member.last) this.#sendTo(member, sent);
     }
     member.ready = true;
-    this.#frame(member, { k: "welcome", s: this.#committed });
+    this.#frame(member, { k: "welcome", s: this.#committed, t: this.#options.now() });
   }
 
   /** After the commit of `seq`: out with its deliveries, to each page what is for that page, and with the answer to the sender. */

@@ -322,6 +322,7 @@ class Visit {
           v: PROTOCOL_VERSION,
           page: this.#identity,
           seq: this.#actor.seq,
+          now: this.#at,
           seat: null,
           seatUrl: `/p/${this.#participant.values.code}/seat`,
           messageLimit: world.limits.messageBytes,

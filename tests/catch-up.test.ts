@@ -400,6 +400,7 @@ function simulate() {
             );
           });
         }),
+      now: () => 0,
       sleep: () => new Promise((resolve) => sleeps.push(resolve)),
       limits,
     },

@@ -114,6 +114,7 @@ beforeAll(async () => {
         v: 1,
         page: "auction/1/Bidding",
         seq: room.group.seq,
+        now: 0,
         seat: await seat(),
         seatUrl: "/seat",
         messageLimit: 65_536,
@@ -145,7 +146,7 @@ test("a seat in a real Colyseus room is taken, and frames of all sizes go both w
   const { wire, until } = connect(await seat());
   await until(2);
   wire.send('{"k":"hello","v":1,"c":"wire","s":0}');
-  expect(await until(3)).toEqual(["joined", { k: "notice", halted: false }, { k: "welcome", s: 0 }]);
+  expect(await until(3)).toEqual(["joined", { k: "notice", halted: false }, { k: "welcome", s: 0, t: 0 }]);
   const values = ["", "x", "ä€😀\u2028", "y".repeat(200), "z".repeat(70_000), [{ deep: [null, -1e300] }]];
   for (const [i, d] of values.entries()) wire.send(JSON.stringify({ k: "send", c: "wire", n: i + 1, p: "p", d }));
   const events = await until(3 + values.length);

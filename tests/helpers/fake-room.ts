@@ -92,7 +92,7 @@ export class FakeGroup {
       if (frame.v !== PROTOCOL_VERSION) return { k: "reload", why: "protocol" };
       for (const delivery of this.deliveries) if (delivery.s > frame.s) member.send(delivery);
       member.ready = true;
-      return { k: "welcome", s: this.seq };
+      return { k: "welcome", s: this.seq, t: 0 };
     }
     this.arrivals.push(frame);
     const { c, n } = frame;
@@ -216,6 +216,7 @@ export class FakeNetwork {
       v: PROTOCOL_VERSION,
       page: "auction/1/Bidding",
       seq: this.group.seq,
+      now: 0,
       seat: this.issueSeat(),
       seatUrl: "/seat",
       messageLimit: 65_536,
