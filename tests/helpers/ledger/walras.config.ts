@@ -4,5 +4,6 @@ export default defineConfig({
   sessionConfigs: [
     { name: "one_group", appSequence: ["ledger"], numDemoParticipants: 3 },
     { name: "two_groups", appSequence: ["ledger"], numDemoParticipants: 6 },
+    { name: "alarms", appSequence: ["alarm"], numDemoParticipants: 4 },
   ],
 });
