@@ -30,6 +30,8 @@ export interface BotPlayerOptions {
   hooks?: BotHooks | undefined;
   /** Turns a place of a stack into one of the project; see {@link scriptLine}. */
   locate(place: string): string | undefined;
+  /** Awaited before each send and submit: for who wants to see what happens. */
+  before?: ((bot: BotPlayer) => Promise<void>) | undefined;
   /** Pages of an app, in order; empty if it has no bots. */
   pagesOf(app: string): readonly string[];
 }
@@ -65,6 +67,8 @@ export class BotPlayer implements Bot<unknown> {
   #waiting = new Map<() => void, () => void>();
   #intendedAt: number | undefined;
   #frozen = false;
+  /** The page that the script knows to be on: since its last call, or since it has looked. */
+  #known: View["place"] = this.#view.place;
 
   constructor(options: BotPlayerOptions) {
     this.#options = options;
@@ -100,8 +104,8 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   get page(): string {
-    const { place } = this.#view;
-    return place.kind === "page" ? place.page : "";
+    this.#known = this.#view.place;
+    return this.#page;
   }
 
   get app(): string {
@@ -137,11 +141,12 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   get html(): string {
+    this.#known = this.#view.place;
     return this.#view.html;
   }
 
   get text(): string {
-    return readText(this.#view.html);
+    return readText(this.html);
   }
 
   get jsVars(): Readonly<Record<string, unknown>> {
@@ -175,7 +180,7 @@ export class BotPlayer implements Bot<unknown> {
   open(open: OpenTab): Promise<void> {
     return this.#call("open", [], async () => {
       this.#tab = await open({
-        page: (view) => this.#page(view),
+        page: (view) => this.#arrived(view),
         delivery: (data, seq) => this.#delivery(data, seq),
         state: () => this.#look(),
       });
@@ -192,7 +197,7 @@ export class BotPlayer implements Bot<unknown> {
 
   submitMustFail(form: BotForm = {}, options: SubmitOptions = {}): Promise<string> {
     return this.#call("submitMustFail", Object.keys(form).length === 0 ? [] : [form], async () => {
-      const { page } = this;
+      const page = this.#page;
       const errors = await this.#submit(form, options);
       if (errors !== undefined) return errors;
       throw new Failure(
@@ -213,12 +218,12 @@ export class BotPlayer implements Bot<unknown> {
       }
       const last = Math.max(...wanted.map((name) => known.indexOf(name)));
       await this.#until(() => {
-        if (this.#isIn(app, round) && wanted.includes(this.page)) return true;
-        const isPast = !this.#isIn(app, round) || known.indexOf(this.page) > last;
+        if (this.#isIn(app, round) && wanted.includes(this.#page)) return true;
+        const isPast = !this.#isIn(app, round) || known.indexOf(this.#page) > last;
         if (isPast) throw new Failure(`the participant is past it already, at ${this.#pageName()}`);
         return false;
       }, options.timeoutMs ?? BOT_LIMITS.waitForMs);
-      return this.page;
+      return this.#page;
     });
   }
 
@@ -269,6 +274,12 @@ export class BotPlayer implements Bot<unknown> {
       cause,
       line: scriptLine(stack, this.#options.locate),
     });
+  }
+
+  /** The script goes on, and knows where it is. */
+  resume(): void {
+    this.#known = this.#view.place;
+    this.#options.hooks?.onResume?.(this);
   }
 
   /** From now on no call of the script returns: whatever it waits for, it goes no further. */
@@ -334,14 +345,19 @@ export class BotPlayer implements Bot<unknown> {
 
   /** @returns what the page says if it came back, undefined if the participant went on */
   async #submit(form: BotForm, { checkHtml = true }: SubmitOptions): Promise<string | undefined> {
+    const known = this.#known;
     await this.#passWaitPages();
     const before = this.#view.place;
+    if (known.kind === "page" && known.facts.wait !== true && !isSamePage(known, before)) {
+      // In a browser the page's script may have submitted it; a timer may have ended it anywhere.
+      if (Object.keys(form).length === 0) return undefined;
+      throw new Failure(`page ${known.page} has ended by itself meanwhile; now it is ${this.#pageName()}`);
+    }
     if (before.kind !== "page") throw new Failure(`there is no page to submit: ${this.#pageName()}`);
     await this.#theTab().submit(form, checkHtml);
     this.#checkPage();
     const after = this.#view.place;
-    const isBack = after.kind === "page" && after.facts.index === before.facts.index;
-    return isBack ? readErrors(this.#view.html) : undefined;
+    return isSamePage(before, after) ? readErrors(this.#view.html) : undefined;
   }
 
   async #passWaitPages(orLive = false): Promise<void> {
@@ -397,6 +413,9 @@ export class BotPlayer implements Bot<unknown> {
   /** Runs one call of the script; what goes wrong becomes a BotError that says where. */
   async #call<T>(name: string, args: readonly unknown[], run: () => Promise<T>): Promise<T> {
     if (this.#frozen) await never();
+    const { before } = this.#options;
+    if (before !== undefined && ACTS.includes(name)) await before(this);
+    if (this.#frozen) await never();
     if (!OWN_CALLS.includes(name)) this.#steps += 1;
     const call: Call = { step: this.#steps, name, args, since: performance.now() };
     this.#calls.add(call);
@@ -404,12 +423,12 @@ export class BotPlayer implements Bot<unknown> {
       const value = await run();
       if (this.#frozen) await never();
       this.#calls.delete(call);
-      this.#options.hooks?.onResume?.(this);
+      this.resume();
       return value;
     } catch (error) {
       if (this.#frozen) await never();
       this.#calls.delete(call);
-      this.#options.hooks?.onResume?.(this);
+      this.resume();
       throw this.#error(name, args, describe(error), call.step, error);
     }
   }
@@ -426,12 +445,17 @@ export class BotPlayer implements Bot<unknown> {
       name === "" || /^(open|expect|idInGroup|wait page)$/.test(name)
         ? name
         : `${name}(${args.map((arg) => show(arg, 100)).join(", ")})`;
-    const { app, round, page, participant } = this;
-    return { participant, idInGroup: this.#idInGroup, app, round, page, step, action };
+    const { app, round, participant } = this;
+    return { participant, idInGroup: this.#idInGroup, app, round, page: this.#page, step, action };
   }
 
   #isIn(app: string, round: number): boolean {
     return this.#view.place.kind === "page" && this.#app === app && this.#round === round;
+  }
+
+  get #page(): string {
+    const { place } = this.#view;
+    return place.kind === "page" ? place.page : "";
   }
 
   get #hasLive(): boolean {
@@ -468,7 +492,7 @@ export class BotPlayer implements Bot<unknown> {
     throw new Failure(`the server answered with ${this.#pageName()}`);
   }
 
-  #page(view: View): void {
+  #arrived(view: View): void {
     const before = this.#view.place;
     this.#view = view;
     this.#inbox = [];
@@ -508,10 +532,17 @@ class Failure extends WalrasError {
   }
 }
 
+function isSamePage(a: View["place"], b: View["place"]): boolean {
+  return a.kind === "page" && b.kind === "page" && a.facts.index === b.facts.index;
+}
+
 /** Awaited by whoever must go no further. A new one each time, so that nothing refers to them then. */
 function never(): Promise<never> {
   return new Promise(() => {});
 }
+
+/** Calls that change something. */
+const ACTS = ["live.send", "live.call", "submit", "submitMustFail"];
 
 /** Calls that are the runner's, not the script's. */
 const OWN_CALLS = ["open", "wait page"];

@@ -90,7 +90,8 @@ export interface Bot<Message = unknown> {
 
   /**
    * Fills in the page's form and submits it, like a click on Next; what is already filled in goes along.
-   * Wait pages are waited for first. Afterwards `page` is where the server has sent the participant, which
+   * Wait pages are waited for first. Where the page has ended by itself since the script's last call, by its
+   * own script or by a timer, there is nothing left to do. Afterwards `page` is where the server has sent the participant, which
    * can be a wait page: see {@link waitFor}.
    *
    * @throws BotError with what the page says, if the form came back with errors

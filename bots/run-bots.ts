@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Participants who come in at the same time. Default: 64. */
   admittedTogether?: number;
   hooks?: BotHooks;
+  /** Awaited before each send and submit. */
+  before?(bot: BotPlayer): Promise<void>;
   /** Turns a place of a stack into one of the project, as `locateIn` does. Default: errors name no line. */
   locate?(place: string): string | undefined;
 }
@@ -59,6 +61,7 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
         seed: (seed + Math.imul(i, 0x9e3779b1)) >>> 0,
         caseOf: (app) => caseOf(bots.get(app), caseNumber),
         hooks,
+        before: options.before,
         locate: options.locate ?? (() => undefined),
         pagesOf: (app) => bots.get(app)?.pages ?? [],
       }),
@@ -150,6 +153,7 @@ export async function playSession(player: BotPlayer, bots: ReadonlyMap<string, B
         `the app ${app} has no bots. Write apps/${app}/bots.ts: export default defineBots(app, async (bot) => { ... });`,
       );
     }
+    player.resume();
     await definition.script(player);
     const isStillHere = () => !player.finished && player.app === app && player.round === round;
     if (isStillHere() && player.isWaiting) await player.passWaitPages();

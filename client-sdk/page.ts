@@ -41,6 +41,8 @@ export interface LiveGlobal {
 
 declare global {
   interface Window {
+    /** In a page that lets bots play frames of participants (bots/frame-tab.ts): who looks on at one's messages. */
+    walrasOnlooker?(frame: Window): ((data: unknown, seq: number) => void) | undefined;
     liveSend: LiveGlobal["send"];
     live: LiveGlobal;
   }
@@ -57,6 +59,7 @@ const LEAVING_MS = 10_000;
 
 const report = (message: string, detail?: unknown) => console.error(`Walras: ${message}`, detail ?? "");
 
+const onlooker = findOnlooker();
 const storage = openStorage();
 const inbox = new Inbox({ env: systemEnv, find: findLiveRecv, report });
 const listeners = new Set<(status: LiveStatus) => void>();
@@ -208,7 +211,10 @@ function begin(): void {
     prefix: storagePrefix(location.pathname),
     openSocket: (seat, on) => openWebSocket(WebSocket, socketUrl(seat, location.origin), on),
     fetchSeat: () => fetchSeat(live.seatUrl),
-    onMessage: (data) => inbox.push(data),
+    onMessage: (data, seq) => {
+      inbox.push(data);
+      onlooker?.(data, seq);
+    },
     onStatus: (status) => {
       sign(status);
       for (const listener of listeners) listener(status);
@@ -237,6 +243,15 @@ function findLiveRecv(): ((data: unknown) => unknown) | undefined {
     return typeof liveRecv === "function" ? (liveRecv as (data: unknown) => unknown) : undefined;
   } catch {
     // A `let` or `const` whose script is still running.
+    return undefined;
+  }
+}
+
+function findOnlooker(): ((data: unknown, seq: number) => void) | undefined {
+  try {
+    return window.parent === window ? undefined : window.parent?.walrasOnlooker?.(window);
+  } catch {
+    // A frame in a page of another site, which keeps us out.
     return undefined;
   }
 }
