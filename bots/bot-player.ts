@@ -339,7 +339,11 @@ export class BotPlayer implements Bot<unknown> {
   async #untilState(condition: (state: GroupState) => boolean, options: ReceiveOptions): Promise<GroupState> {
     await this.#passWaitPages(true);
     const tab = this.#theTab();
-    await this.#until(() => condition(tab.state), options.timeoutMs ?? BOT_LIMITS.receiveMs);
+    await this.#until(
+      () => condition(tab.state),
+      options.timeoutMs ?? BOT_LIMITS.receiveMs,
+      () => `the state is ${show(tab.state, 1_000)}`,
+    );
     return tab.state;
   }
 
@@ -366,7 +370,7 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   /** Waits until something is so; looked at after each message and page. No time: as long as the run lasts. */
-  #until(condition: () => boolean, timeoutMs: number | undefined): Promise<void> {
+  #until(condition: () => boolean, timeoutMs: number | undefined, now?: () => string): Promise<void> {
     return new Promise((resolve, reject) => {
       const { url } = this.#view;
       const cancel = (): void => {
@@ -388,7 +392,7 @@ export class BotPlayer implements Bot<unknown> {
       const timeout =
         timeoutMs === undefined
           ? undefined
-          : setTimeout(() => end(() => reject(new Failure(this.#inVain(timeoutMs, url)))), timeoutMs);
+          : setTimeout(() => end(() => reject(new Failure(this.#inVain(timeoutMs, url, now)))), timeoutMs);
       // Where no connection says that the participant has moved on.
       const refresh = setInterval(() => {
         if (!this.#view.connected) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
@@ -398,15 +402,14 @@ export class BotPlayer implements Bot<unknown> {
     });
   }
 
-  #inVain(timeoutMs: number, url: string): string {
+  #inVain(timeoutMs: number, url: string, now?: () => string): string {
     const lines = [`waited ${timeoutMs / 1000} s in vain`];
     if (this.#view.url !== url) lines.push(`the page has changed meanwhile, to ${this.#pageName()}`);
-    lines.push(
-      this.#inbox.length === 0 ? "no message is left to take" : `messages not taken: ${show(this.#inbox)}`,
-      ...(this.#dropped === 0
-        ? []
-        : [`${this.#dropped} older messages were dropped: more than ${BOT_LIMITS.inbox} were waiting`]),
-    );
+    if (now !== undefined) return [...lines, now()].join("\n  ");
+    lines.push(this.#inbox.length === 0 ? "no message is left to take" : `messages not taken: ${show(this.#inbox)}`);
+    if (this.#dropped > 0) {
+      lines.push(`${this.#dropped} older messages were dropped: more than ${BOT_LIMITS.inbox} were waiting`);
+    }
     return lines.join("\n  ");
   }
 

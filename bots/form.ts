@@ -58,7 +58,11 @@ export function nameIn(names: readonly string[], key: string, checkHtml: boolean
   );
 }
 
-function valuesOf(value: NonNullable<BotForm[string]> | null, controls: readonly Control[]): string[] {
+/** The values to post for one that was given. @param controls those of this name */
+export function valuesOf(
+  value: NonNullable<BotForm[string]> | null,
+  controls: readonly Pick<Control, "kind" | "value">[],
+): string[] {
   if (value === null) return [""];
   if (Array.isArray(value)) return value.map(String);
   if (typeof value !== "boolean") return [String(value)];

@@ -71,7 +71,7 @@ describe("a bot", () => {
     const { errors, outcomes } = await play("plays well");
     expect(errors).toEqual([]);
     expect(outcomes).toMatchObject([
-      { participant: 1, finished: true, visited: ["game/1/Play", "game/1/Form", "game/1/End"], sent: 1 },
+      { participant: 1, finished: true, visited: ["game/1/Play", "game/1/Form", "game/1/End"], sent: 2 },
       { participant: 2, finished: true, sent: 2 },
     ]);
   });
@@ -87,6 +87,11 @@ describe("a bot", () => {
     [
       "waits in vain",
       'game, page Play, round 1, P1, step 2, live.receive((...) => ...): waited 0.1 s in vain\n  messages not taken: [{"n":1}',
+      true,
+    ],
+    [
+      "waits for a state in vain",
+      "P1, step 1, live.until((...) => ...): waited 0.05 s in vain\n  the state is {",
       true,
     ],
     ["is refused", `game, page Play, round 1, P1, step 1, live.send("fail"): refused (failed): `, true],

@@ -5,7 +5,16 @@ type Message = string | { n: number };
 
 /** Each case is a way in which player 1's script goes wrong; player 2 plays on as far as it can. */
 const WAYS: Record<string, (bot: Bot<Message>) => void | Promise<void>> = {
-  "plays well"() {},
+  async "plays well"(bot) {
+    bot.expect(bot.live.state.player.idInGroup, bot.idInGroup);
+    bot.expect(await bot.live.call("say", { word: "hi" }), { heard: { type: "say", word: "hi" } });
+    // The other one has said something, too.
+    const { group } = await bot.live.until((state) => Number(state.group.sent) >= 2);
+    bot.expect(group.sent, 2, "the published state");
+  },
+  async "waits for a state in vain"(bot) {
+    await bot.live.until(({ group }) => group.sent === -1, { timeoutMs: 50 });
+  },
   async throws() {
     throw new TypeError("oops");
   },

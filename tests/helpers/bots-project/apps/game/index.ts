@@ -1,10 +1,12 @@
-import { defineApp } from "walras";
+import { defineApp, integer } from "walras";
 
 /** Two pages for bots to stumble on. */
-const app = defineApp({ name: "game", playersPerGroup: 2, constants: { greeting: "hello" } });
+const app = defineApp({ name: "game", playersPerGroup: 2, group: { sent: integer({ initial: 0, publish: "group" }) } });
 
 app.page("Play", {
-  live(player, data: unknown) {
+  live(player, data: unknown, call) {
+    player.group.sent += 1;
+    call.reply({ heard: data });
     if (data === "fail") throw new Error("the author's mistake");
     if (data === "all") return { 0: { from: player.idInGroup } };
     return { [player.idInGroup]: data };
