@@ -107,6 +107,41 @@ export class Committer {
     });
   }
 
+  /**
+   * Commits units of several actors in one transaction, all of them or none. Each takes its actor's next seq;
+   * none of the actors may have units under way.
+   *
+   * @returns "stale" if another writer has one of those seqs, the error if the store refuses what they say
+   * @throws WalrasError `halted`, to be tried again, while the store is away
+   */
+  together(units: readonly StoredUnit[]): Promise<"done" | "stale" | Error> {
+    if (this.#halted !== null) return Promise.reject(away());
+    return new Promise((resolve, reject) => {
+      const run = async (): Promise<Error | undefined> => {
+        while (!this.#stopped) {
+          const outcome = await this.#store.commit(this.#stamp(units));
+          switch (outcome.result) {
+            case "done":
+              return void resolve("done");
+            case "stale":
+            case "duplicate":
+              return void resolve("stale");
+            case "data":
+              return void resolve(outcome.error);
+            case "io":
+              reject(away(outcome.error));
+              return outcome.error;
+            case "unknown":
+              if (await this.#areStored(units, outcome.error)) return void resolve("done");
+          }
+        }
+        return void reject(away());
+      };
+      this.#jobs.push({ run, refuse: reject });
+      this.#wake();
+    });
+  }
+
   /** Resolves when everything that was handed over has been settled (or the committer was stopped). */
   drained(): Promise<void> {
     if (!this.#running && this.#queue.length === 0 && this.#jobs.length === 0) return Promise.resolve();
@@ -206,10 +241,13 @@ export class Committer {
   }
 
   #attempt(part: Pending[]): CommitOutcome | Promise<CommitOutcome> {
+    return this.#store.commit(this.#stamp(part.map((pending) => pending.unit)));
+  }
+
+  #stamp(units: readonly StoredUnit[]): readonly StoredUnit[] {
     const batch = `${this.#options.name}-${++this.#batches}`;
-    const units = part.map((pending) => pending.unit);
     for (const unit of units) unit.entry.batch = batch;
-    return this.#store.commit(units);
+    return units;
   }
 
   #done(part: Pending[]): void {
@@ -253,24 +291,27 @@ export class Committer {
   /** After a cut between COMMIT and its answer: was it stored? */
   async #lookUp(parts: Pending[][], error: Error): Promise<Pending[][]> {
     const part = parts[0] as Pending[];
+    const units = part.map((pending) => pending.unit);
+    if (!(await this.#areStored(units, error))) return parts;
+    this.#done(part);
+    return parts.slice(1);
+  }
+
+  async #areStored(units: readonly StoredUnit[], error: Error): Promise<boolean> {
     for (;;) {
       try {
-        const owners = await this.#store.owners(part.map((pending) => pending.unit.entry));
+        const owners = await this.#store.owners(units.map((unit) => unit.entry));
         const own = owners.filter(({ actorId, seq, writer, batch }) =>
-          part.some(
-            ({ unit: { entry } }) =>
+          units.some(
+            ({ entry }) =>
               entry.actorId === actorId && entry.seq === seq && entry.writer === writer && entry.batch === batch,
           ),
         );
-        if (own.length === part.length) {
-          this.#done(part);
-          return parts.slice(1);
-        }
-        // Nothing of ours: it was rolled back. Entries of others show themselves as stale in the next attempt.
-        return parts;
+        // Else nothing of ours: it was rolled back. Entries of others show themselves as stale in the next attempt.
+        return own.length === units.length;
       } catch {
         await this.#halt(error);
-        if (this.#stopped) return parts;
+        if (this.#stopped) return false;
       }
     }
   }

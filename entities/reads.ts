@@ -52,6 +52,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     sessionById: select(session, "id"),
     sessions: `${select(session)} order by ${session.at("id")} desc limit $1`,
     actor: select(actor, "id"),
+    progress: `select count(*) as "all", coalesce(sum(case when ${participant.at("pageIndex")} < $1 then 1 else 0 end), 0) as "behind"
+      from ${participant.path} where ${participant.at("sessionId")} = $2`,
     // The mark at or before the number, then a look through the entries that the mark stands for.
     message: `select ${journal.list("j")} from ${journal.path} j join (${select(mark, "participantId", "clientId")}
       and ${mark.at("n")} <= $3 order by ${mark.at("n")} desc limit 1) m
@@ -146,6 +148,14 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     },
 
     sessions: (limit) => find(session, text.sessions, limit),
+
+    async progress(sessionId, pageIndex) {
+      const [row] = await side.all<{ all: number; behind: number }>({
+        text: text.progress,
+        values: [pageIndex, sessionId],
+      });
+      return { all: Number(row?.all ?? 0), behind: Number(row?.behind ?? 0) };
+    },
 
     participants: (sessionId) => find(participant, text.participants, sessionId),
 

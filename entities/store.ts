@@ -170,6 +170,8 @@ export interface Reads {
   session(by: { id: number } | { code: string }): Promise<Values | undefined>;
   sessions(limit: number): Promise<Values[]>;
   participants(sessionId: number): Promise<Values[]>;
+  /** How many participants a session has, and how many of them have not got as far as a page. */
+  progress(sessionId: number, pageIndex: number): Promise<{ all: number; behind: number }>;
   /** The participant's rows of an app's player table in rounds before `round`, oldest first. */
   earlierPlayers(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
   /** Newest seq of each actor asked for. */

@@ -54,7 +54,7 @@ export class WholeSubsession {
   readonly #own = new OwnFields();
   #groups: { row: Row; players: Row[]; view: DirectView }[];
   /** Views of groups that are no more; what was done through them stays to be known. */
-  readonly #gone: DirectView[] = [];
+  readonly gone: DirectView[] = [];
   /** The groups were formed here. */
   regrouped = false;
   /** As authors hold it. */
@@ -78,7 +78,7 @@ export class WholeSubsession {
   /** Ends the call. @throws AuthorError for what is not JSON */
   finish(): void {
     for (const { view } of this.#groups) view.finish();
-    for (const view of this.#gone) view.finish();
+    for (const view of this.gone) view.finish();
   }
 
   /** The groups as they are now, each with the view through which it was seen. */
@@ -180,7 +180,7 @@ export class WholeSubsession {
     });
     for (const group of before.slice(matrix.length)) {
       group.view.memory.seat([]);
-      this.#gone.push(group.view);
+      this.gone.push(group.view);
     }
     for (const { row: group, players: rows, view } of this.#groups) {
       for (const [at, row] of rows.entries()) {

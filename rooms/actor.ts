@@ -8,6 +8,7 @@ import { ParticipantTable, SessionTable, TimerTable } from "../entities/system-t
 import type { RowChange, Values } from "../entities/tables.ts";
 import { changesToJson, type Unit } from "../entities/unit.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import type { Barriers } from "./barriers.ts";
 import { interrupted, playerLeft } from "./call-end.ts";
 import { ClientNumbers } from "./client-numbers.ts";
 import { Gate } from "./gate.ts";
@@ -107,10 +108,14 @@ export class Actor implements CommitOwner {
   /** Has read what it needs: it is not asked again, since there may be nothing to find. */
   #prepared: Turn | undefined;
   #dead = false;
+  #frozen = false;
+  #onFrozen: (() => void) | undefined;
   #loading: Promise<void> | undefined;
   #onDead: (() => void)[] = [];
   /** Told of a participant whose last unit here has committed. */
   onDeparture: ((participant: Values) => void) | undefined;
+  /** Where the process keeps the wait pages of all groups. */
+  barriers: Barriers | undefined;
   /** Monotonic time of the last turn, for eviction. */
   lastActive: number;
   /** Async calls under way. */
@@ -193,16 +198,19 @@ export class Actor implements CommitOwner {
     this.#onDead.push(callback);
   }
 
-  /** Reads the group and writes the `loaded` entry that makes this incarnation the owner. Idempotent. */
-  load(): Promise<void> {
-    this.#loading ??= this.#load().catch((error: unknown) => {
-      this.die(
-        error instanceof WalrasError
-          ? error
-          : new WalrasError("not_loaded", messageOf(error), { retry: true, cause: error }),
-      );
-      throw error;
-    });
+  /** Reads the group and writes the `loaded` entry that makes this incarnation the owner. Idempotent.
+   * @param after what it waits for */
+  load(after: Promise<void> = Promise.resolve()): Promise<void> {
+    this.#loading ??= after
+      .then(() => this.#load())
+      .catch((error: unknown) => {
+        this.die(
+          error instanceof WalrasError
+            ? error
+            : new WalrasError("not_loaded", messageOf(error), { retry: true, cause: error }),
+        );
+        throw error;
+      });
     return this.#loading;
   }
 
@@ -357,10 +365,25 @@ export class Actor implements CommitOwner {
     if (row !== undefined) this.onDeparture?.(row.values);
   }
 
+  /** Takes no more turns until {@link thaw}; resolves when what has run is settled, or the actor has ended. */
+  freeze(): Promise<void> {
+    this.#frozen = true;
+    if (this.#dead || (this.#chain.length === 0 && !this.#preparing)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onFrozen = resolve;
+    });
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    if (!this.#dead) this.#pump();
+  }
+
   /** This incarnation ends: what waits was not done, and clients come back to a new one. */
   die(error: WalrasError = moved()): void {
     if (this.#dead) return;
     this.#dead = true;
+    this.#onFrozen?.();
     for (const item of this.#chain.splice(0)) item.turn.fail(error);
     for (const turn of [...this.#held.splice(0), ...this.#mailbox.splice(0)]) turn.fail(error);
     for (const call of this.calls) call.abort(interrupted());
@@ -418,12 +441,13 @@ export class Actor implements CommitOwner {
   // ---- the turn ----
 
   #pump(): void {
-    if (this.#busy || this.#preparing || this.#gate === undefined) return;
+    if (this.#frozen && this.#chain.length === 0 && !this.#preparing) this.#onFrozen?.();
+    if (this.#busy || this.#frozen || this.#preparing || this.#gate === undefined) return;
     this.#busy = true;
     const { uncommittedUnits, uncommittedBytes } = this.world.limits;
     for (;;) {
       const lane = this.#holder === undefined ? this.#mailbox : this.#held;
-      if (this.#dead || lane.length === 0) break;
+      if (this.#dead || this.#frozen || lane.length === 0) break;
       if (this.#chain.length >= uncommittedUnits || this.#chainBytes >= uncommittedBytes) break;
       const turn = lane[0] as Turn;
       const preparation = turn === this.#prepared ? undefined : turn.prepare?.(this);

@@ -3,6 +3,7 @@ import { Refusal } from "../client-sdk/protocol.ts";
 import type { Values } from "../entities/tables.ts";
 import { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { Barriers } from "./barriers.ts";
 import { interrupted } from "./call-end.ts";
 import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
@@ -23,6 +24,9 @@ export class Actors {
   /** Fires the groups' timers: of those that are loaded; of all, when it has been started. */
   readonly timers: TimerIndex;
   readonly #actors = new Map<number, Actor>();
+  readonly #barriers = new Barriers(this);
+  /** Groups of which no actor may come to life at the moment. */
+  readonly #barred = new Map<number, Promise<void>>();
   #stopping = false;
 
   constructor(world: ActorWorld) {
@@ -55,12 +59,28 @@ export class Actors {
     return actor?.dead === true ? undefined : actor;
   }
 
+  /** No actor of these groups comes to life until the returned function is called. */
+  bar(actorIds: readonly number[]): () => void {
+    const barred = Promise.withResolvers<void>();
+    for (const id of actorIds) this.#barred.set(id, barred.promise);
+    return () => {
+      for (const id of actorIds) if (this.#barred.get(id) === barred.promise) this.#barred.delete(id);
+      barred.resolve();
+    };
+  }
+
+  /** Ends a session's actors, so that they load again. */
+  endSession(sessionId: number): void {
+    for (const actor of [...this.#loaded()]) if (actor.memory.session.id === sessionId) actor.die();
+  }
+
   /** The group's actor, which may still be loading. @throws WalrasError `moved` when the server ends */
   get(actorId: number): Actor {
     // It would be loaded on a store that is being closed, for a socket that is closed at once.
     if (this.#stopping) throw new WalrasError(Refusal.MOVED, RESTARTING, { retry: true });
     let actor = this.#actors.get(actorId);
     if (actor === undefined || actor.dead) {
+      const barred = this.#barred.get(actorId);
       const fresh = new Actor(actorId, this.world);
       this.#actors.set(actorId, fresh);
       fresh.onTimers = () => this.timers.look(fresh);
@@ -70,11 +90,12 @@ export class Actors {
         this.timers.forget(fresh);
       });
       fresh.onDeparture = (participant) => {
-        void this.#follow(participant);
+        void this.follow(participant);
         void this.#pass(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
       };
+      fresh.barriers = this.#barriers;
       // Whoever waits for it is told through their turn; the log keeps the reason.
-      fresh.load().catch((error: unknown) => {
+      fresh.load(barred).catch((error: unknown) => {
         this.world.log.error("a group could not be loaded", {
           actor: actorId,
           code: codeOf(error),
@@ -90,7 +111,7 @@ export class Actors {
    * Somebody has left a group. Where the next group has wait pages, they arrive there by themselves: their
    * browser may never come, and the others must not wait for it.
    */
-  async #follow({ id, code }: Values): Promise<void> {
+  async follow({ id, code }: Values): Promise<void> {
     try {
       const place = await this.world.store.read.whereabouts(code as string);
       if (place === undefined || place.actorId === null || place.page === null) return;
@@ -175,6 +196,7 @@ export class Actors {
     await actor.load();
     const page = actor.itinerary.waits.find((one) => one.identity === identity);
     if (page === undefined) throw new WalrasError("no_such_page", `Group ${actorId} has no wait page ${identity}.`);
+    if (page.wait.scope === "subsession") return this.#barriers.retry(actor, page);
     actor.waits.forgive(page);
     await new Promise<void>((resolve, reject) => {
       actor.post(new WaitTurn(page, (error) => (error === undefined ? resolve() : reject(error))));

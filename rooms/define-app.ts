@@ -9,7 +9,13 @@ import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
-import { splitWaitOptions, type WaitPageOptions } from "./define-wait-page.ts";
+import {
+  splitWaitOptions,
+  type WaitForAllGroups,
+  type WaitForGroup,
+  type WaitPageBasics,
+  type WaitPageOptions,
+} from "./define-wait-page.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
@@ -82,7 +88,15 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    */
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options?: WaitPageOptions<Player<G, P>, Group<G, P>> & LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
+    options: WaitPageBasics<Player<G, P>> &
+      WaitForAllGroups<WholeSubsession<G, P>> &
+      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
+  ): PageOf<I, DS, R, L>;
+  waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
+    name: string,
+    options?: WaitPageBasics<Player<G, P>> &
+      WaitForGroup<Group<G, P>> &
+      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
   ): PageOf<I, DS, R, L>;
   /**
    * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
@@ -203,7 +217,10 @@ export function defineApp<
       }
       spec.creatingSession = run;
     },
-    waitPage(pageName, options = {}) {
+    waitPage(
+      pageName: string,
+      options: WaitPageOptions<Player<G, P>, Group<G, P>, WholeSubsession<G, P>> & RawLiveOptions = {},
+    ) {
       const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
       pages.push({ ...makePage(spec, pageName, page), wait });
       return { app: name, name: pageName };

@@ -6,7 +6,7 @@ import type { Messages, PageOptions, Silence } from "./author-types.ts";
 import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 
 /** A page on which players wait for each other. */
-export type WaitPageOptions<Pl, Gr> = WaitPageBasics<Pl> & WaitForGroup<Gr>;
+export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Gr> | WaitForAllGroups<Sub>);
 
 /** What every wait page may have; its template, `<Name>.html`, is optional. */
 export interface WaitPageBasics<Pl>
@@ -24,6 +24,14 @@ export interface WaitForGroup<Gr> {
   waitForAllGroups?: false;
   /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. */
   afterAllPlayersArrive?: (group: Gr) => Messages | Silence;
+}
+
+/** All groups of the round wait for each other. */
+export interface WaitForAllGroups<Sub> {
+  waitForAllGroups: true;
+  /** Runs once, when the last participant of the session has arrived. May form the groups of this round anew, and
+   * set the session's fields. */
+  afterAllPlayersArrive?: (subsession: Sub) => void;
 }
 
 /** Options as they may really come, from an author who does not run the type checker. */
@@ -44,9 +52,9 @@ const WAIT_KEYS = ["title", "body", "showMissing", "waitForAllGroups", "afterAll
  * @param where names app and page in errors
  * @throws AuthorError `unknown_option`, `wrong_option`, `must_be_sync`
  */
-export function splitWaitOptions<Pl, Gr>(
+export function splitWaitOptions<Pl>(
   where: string,
-  options: WaitPageOptions<Pl, Gr> & RawLiveOptions,
+  options: WaitPageOptions<Pl, never, never> & RawLiveOptions,
 ): { page: PageOptions<Pl> & RawLiveOptions; wait: WaitSpec } {
   if (typeof options !== "object" || options === null) {
     throw new AuthorError(

@@ -385,6 +385,7 @@ class Visit {
     const { memory, waits } = this.#actor;
     const wait = waits.at(this.#index);
     if (wait === undefined) return undefined;
+    waits.look(wait);
     const text = (name: "title" | "body", standard: string): string => {
       const given = wait.wait[name];
       return String((typeof given === "function" ? this.#call(page, name, given) : given) ?? standard);

@@ -42,6 +42,7 @@ export class WaitPages {
   constructor(actor: Actor) {
     this.#actor = actor;
     this.#pages = actor.itinerary.waits;
+    if (this.#pages.some(({ wait }) => wait.scope === "subsession")) actor.barriers?.join(actor);
   }
 
   touch(): void {
@@ -86,19 +87,15 @@ export class WaitPages {
       .map((player) => player.values.idInGroup as number);
   }
 
-  /** Whether the page's function may run now. */
+  /** Whether the page's function may run now, as far as this group is concerned. */
   isComplete(page: WaitPage): boolean {
-    return (
-      page.wait.scope === "group" &&
-      !this.isDone(page) &&
-      this.waiting(page).length > 0 &&
-      this.missing(page).length === 0
-    );
+    return !this.isDone(page) && this.waiting(page).length > 0 && this.missing(page).length === 0;
   }
 
   /** What the page says under its text: who is still to come. */
   line(page: WaitPage): string {
     if (this.hasFailed(page)) return WAIT_TEXTS.trouble;
+    if (page.wait.scope === "subsession") return this.#actor.barriers?.line(this.#actor, page) ?? "";
     if (!page.wait.showMissing) return "";
     return WAIT_TEXTS.missing(this.missing(page), this.#actor.memory.players.length);
   }
@@ -123,6 +120,7 @@ export class WaitPages {
     if (page === undefined) return;
     const actor = this.#actor;
     const run = (): Outcome => {
+      this.look(page);
       const text = this.line(page);
       return { release: () => actor.gate.waiting(connection, text) };
     };
@@ -136,8 +134,31 @@ export class WaitPages {
     for (const page of this.#pages) {
       if (this.#posted.has(page.index) || this.hasFailed(page) || !this.isComplete(page)) continue;
       this.#posted.add(page.index);
-      this.#actor.resume(new WaitTurn(page, () => this.#posted.delete(page.index)));
+      if (page.wait.scope === "subsession") this.#report(page);
+      else this.#actor.resume(new WaitTurn(page, () => this.#posted.delete(page.index)));
     }
+  }
+
+  /** Somebody looks at the page: what a crash left undone is done now. */
+  look(page: WaitPage): void {
+    if (page.wait.scope === "subsession" && !this.isDone(page)) this.touch();
+  }
+
+  /** Tells everybody on the page how things stand. */
+  tell(page: WaitPage): void {
+    for (const connection of this.#actor.gate.connections()) {
+      if (connection.page === page.identity) this.#actor.gate.waiting(connection, this.line(page));
+    }
+  }
+
+  /** The group is complete, and says so when that has committed: the others may be in other processes. */
+  #report(page: WaitPage): void {
+    const done = () => this.#posted.delete(page.index);
+    const release = () => {
+      done();
+      this.#actor.barriers?.arrived(this.#actor, page);
+    };
+    this.#actor.resume({ bytes: 0, run: () => ({ release }), fail: done });
   }
 
   /** Within a unit: the page is done. */
@@ -149,6 +170,10 @@ export class WaitPages {
   setFailed(unit: Unit, page: WaitPage, at: number, error: unknown): void {
     this.#failed.add(page.identity);
     this.#touched = true;
+    this.noteFailure(unit, page, at, error);
+  }
+
+  noteFailure(unit: Unit, page: WaitPage, at: number, error: unknown): void {
     this.#note(unit, page, { failedAt: at, error: storable(messageOf(error)), stack: storable(stackOf(error) ?? "") });
   }
 
@@ -242,6 +267,30 @@ export class WaitTurn implements Turn {
     const output = JSON.stringify({ e: { code: "wait_page_failed", message: storable(message) } });
     return { unit, entry: { kind: "failed", at, page: identity, output }, release: settle };
   }
+}
+
+/** Keeps what the function of a wait page of all groups threw. */
+export class FailureTurn implements Turn {
+  readonly bytes = 0;
+  readonly #page: WaitPage;
+  readonly #error: unknown;
+
+  constructor(page: WaitPage, error: unknown) {
+    this.#page = page;
+    this.#error = error;
+  }
+
+  run(actor: Actor): Outcome {
+    if (actor.waits.isDone(this.#page)) return { release: () => {} };
+    const at = actor.world.now();
+    const { identity } = this.#page;
+    const unit = new Unit(actor.memory);
+    actor.waits.noteFailure(unit, this.#page, at, this.#error);
+    const output = JSON.stringify({ e: { code: "wait_page_failed", message: storable(messageOf(this.#error)) } });
+    return { unit, entry: { kind: "failed", at, page: identity, output }, release: () => {} };
+  }
+
+  fail(): void {}
 }
 
 /** Those who waited go on: their sockets are told, who left the group leaves its memory, and who is not shown the

@@ -170,6 +170,10 @@ export class Database {
     session: async (by) => this.rows(SessionTable, by)[0],
     sessions: async (limit) => this.rows(SessionTable).toReversed().slice(0, limit),
     participants: async (sessionId) => this.rows(ParticipantTable, { sessionId }),
+    progress: async (sessionId, pageIndex) => {
+      const rows = this.rows(ParticipantTable, { sessionId });
+      return { all: rows.length, behind: rows.filter((row) => (row.pageIndex as number) < pageIndex).length };
+    },
     earlierPlayers: async (participantId, app, round) =>
       this.rows(app.player.table, { participantId }).filter((row) => (row.roundNumber as number) < round),
     newestSeqs: async (actorIds) => new Map(actorIds.map((id) => [id, this.journal(id).length])),
