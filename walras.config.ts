@@ -24,6 +24,13 @@ export default defineConfig({
       numDemoParticipants: 2,
     },
     {
+      name: "chat_stream",
+      displayName: "Chat with an assistant",
+      doc: "Two players share a chat with a language model, whose answers appear word by word. It says something without one, too.",
+      appSequence: ["chat_stream"],
+      numDemoParticipants: 2,
+    },
+    {
       name: "survey",
       displayName: "Survey",
       doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",
