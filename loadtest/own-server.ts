@@ -44,9 +44,9 @@ export class OwnServer {
 
   /** Why the process has ended, if it has. */
   get failure(): string | undefined {
-    return this.#child.ended === undefined
-      ? undefined
-      : `The server process ended (${this.#child.ended}). Its last words:\n${this.#child.errors.trim()}`;
+    if (this.#child.ended === undefined) return undefined;
+    const words = this.#child.errors.trim();
+    return `The server process ended (${this.#child.ended}).${words === "" ? "" : ` Its last words:\n${words}`}`;
   }
 
   async stop(): Promise<void> {

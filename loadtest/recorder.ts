@@ -47,6 +47,8 @@ export class Recorder {
   #first: Figures | undefined;
   #last: Figures | undefined;
   #lastPlaying: Figures | undefined;
+  /** It is not asked for in every moment. */
+  #databaseBytes: number | null = null;
   #cpu = { microseconds: 0, milliseconds: 0 };
   /** Milliseconds of this machine's cores while playing: there were, worked, worked for us. */
   #cores = { all: 0, busy: 0, ours: 0 };
@@ -190,6 +192,7 @@ export class Recorder {
     const before = this.#last;
     if (figures === undefined) return { serverCpu: null, residentBytes: null, loopDelayMax: null };
     this.#first ??= figures;
+    this.#databaseBytes = figures.database.bytes ?? this.#databaseBytes;
     this.#last = figures;
     const isSame = before?.process === figures.process;
     if (before !== undefined && !isSame) this.trouble("The server was started anew during the test.");
@@ -219,7 +222,7 @@ export class Recorder {
       cores: last?.cores ?? null,
       database: last?.database.dialect ?? null,
       synchronous: last?.database.synchronous ?? null,
-      databaseBytes: last?.database.bytes ?? null,
+      databaseBytes: this.#databaseBytes,
       databaseBytesBefore: first?.database.bytes ?? null,
       limits: last?.limits ?? null,
       cpuShare: milliseconds > 0 ? microseconds / 1000 / milliseconds : null,

@@ -118,7 +118,7 @@ export function spanAxis(from: number, to: number, label: (value: number) => str
 export function logAxis(least: number, largest: number, label: (value: number) => string): Axis {
   const [from, to] = [least / 1.15, Math.max(largest * 1.15, least * 3)];
   const decades = Math.log10(to / from);
-  const steps = decades > 3.5 ? [1] : decades > 1.5 ? [1, 3] : [1, 2, 5];
+  const steps = decades > 2.2 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 5];
   const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power++) {
     for (const step of steps) {

@@ -18,6 +18,12 @@ export function time(ms: number | null): string {
   return ms < 10_000 ? `${(ms / 1000).toFixed(2)} s` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** A round number of milliseconds at an axis: 0 ms, 0.5 ms, 3 ms, 1.5 s. */
+export function timeTick(ms: number): string {
+  if (ms > 0 && ms < 0.1) return `${Number((ms * 1000).toPrecision(2))} µs`;
+  return ms < 1000 ? `${Number(ms.toPrecision(3))} ms` : `${Number((ms / 1000).toPrecision(3))} s`;
+}
+
 export function seconds(value: number): string {
   return `${value < 10 ? Number(value.toFixed(1)) : value.toFixed(0)} s`;
 }

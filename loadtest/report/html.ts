@@ -1,6 +1,6 @@
 import type { HistogramData } from "../histogram.ts";
 import { barChart, escapeHtml, lineChart, logAxis, niceAxis, type Series, spanAxis } from "./charts.ts";
-import { amount, bytes, count, percent, seconds, time } from "./format.ts";
+import { amount, bytes, count, percent, seconds, time, timeTick } from "./format.ts";
 import { BUSY_LIMIT, type Latency, type LoadReport, type Moment } from "./report.ts";
 import { SCRIPT, STYLE } from "./style.ts";
 import { sentences } from "./words.ts";
@@ -86,7 +86,7 @@ function distribution(latency: Latency): string {
   const { histogram, p50, p99, max } = latency;
   if (histogram.length === 0 || p50 === null || p99 === null || max === null) return "";
   const least = edge((histogram[0]?.[0] ?? 1) - 1);
-  const x = logAxis(least, max, time);
+  const x = logAxis(least, max, timeTick);
   const width = (x.to / x.from) ** (1 / BARS);
   const counts = barsOf(histogram, x.from, width);
   const largest = Math.max(...counts);
@@ -145,7 +145,7 @@ function percentiles({ latency }: LoadReport): string {
       ticks: ticks.map(nines),
       label: (value) => `${Number(((1 - 10 ** -value) * 100).toFixed(3))} %`,
     },
-    y: logAxis(Math.min(...values), Math.max(...values), time),
+    y: logAxis(Math.min(...values), Math.max(...values), timeTick),
     at,
     series,
     show: time,
@@ -195,23 +195,36 @@ function overTime(report: LoadReport): string {
       ],
       amount,
     ),
-    chart("Latency", "From due to acknowledged, by when the answer came.", time, [
-      ["p50", "one", (moment) => moment.p50],
-      ["p99", "two", (moment) => moment.p99],
-    ]),
+    chart(
+      "Latency",
+      "From due to acknowledged, by when the answer came.",
+      time,
+      [
+        ["p50", "one", (moment) => moment.p50],
+        ["p99", "two", (moment) => moment.p99],
+      ],
+      timeTick,
+    ),
     chart("CPU", `Shares of one core. A generator above ${BUSY_LIMIT * 100} % may be the limit itself.`, percent, [
       ["server", "one", (moment) => moment.serverCpu],
       ["busiest generator", "two", (moment) => moment.generatorBusy],
     ]),
-    chart("Event loop of the server", "How late it was: all groups wait so long.", time, [
-      ["longest delay", "two", (moment) => moment.loopDelayMax],
-    ]),
+    chart(
+      "Event loop of the server",
+      "How late it was: all groups wait so long.",
+      time,
+      [["longest delay", "two", (moment) => moment.loopDelayMax]],
+      timeTick,
+    ),
     chart(
       "Memory of the server",
       "Resident, with everything that the process holds.",
       (value) => `${amount(value)} MiB`,
       [["resident", "one", (moment) => (moment.residentBytes === null ? null : moment.residentBytes / 2 ** 20)]],
     ),
+    chart("Participants", "Those who have come in, over the first sessions.", amount, [
+      ["in", "three", (moment) => moment.admitted],
+    ]),
     report.errors.length === 0
       ? ""
       : chart(
