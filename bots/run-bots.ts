@@ -174,7 +174,8 @@ export function caseOf(bots: Bots | undefined, caseNumber: number): string {
   return cases[caseNumber % Math.max(1, cases.length)] ?? "";
 }
 
-function stuck(player: BotPlayer, why: string): BotError {
+/** That a bot was still playing when it should have ended: where, and what it was waiting for. */
+export function stuck(player: BotPlayer, why: string): BotError {
   const { at, waitsSince } = player;
   const since =
     waitsSince === undefined ? "" : `, waiting since ${((performance.now() - waitsSince) / 1000).toFixed(1)} s`;

@@ -12,7 +12,8 @@ What is played
   --groups N         groups that play at the same time                        (10)
   --players N        players in a group              (what the app says; else 1)
   --seconds N        how long they play                                       (20)
-  --grace N          seconds that scripts have to come to their end after that (40)
+  --grace N          after that: seconds without any script coming to its end before the
+                     rest counts as stuck                                     (40)
   --rate N           open loop: so many messages a second AND PARTICIPANT, come what may.
                      Latencies then count from the moment at which a message was due.
                      Without it, closed loop: the next message when the own one came back.
@@ -46,7 +47,7 @@ export interface LoadOptions {
   /** undefined: what the app says. */
   players: number | undefined;
   seconds: number;
-  /** Seconds that scripts may go on after that. */
+  /** Seconds after that without any script coming to its end, until the rest counts as stuck. */
   grace: number;
   /** Messages a second and participant; undefined: closed loop. */
   rate: number | undefined;
@@ -115,7 +116,7 @@ export function readOptions(
     groups: number("groups", 1, 1_000_000) ?? 10,
     players: number("players", 1, 100_000),
     seconds: number("seconds", 0.5, 86_400, false) ?? 20,
-    grace: number("grace", 1, 86_400, false) ?? 40,
+    grace: number("grace", 6, 86_400, false) ?? 40,
     rate: number("rate", 0.001, 10_000, false),
     arrivals: choice("arrivals", text("arrivals"), ["random", "even"]) ?? "random",
     seed: number("seed", 0, 2 ** 32 - 1) ?? 1,

@@ -7,6 +7,7 @@ import { Histogram } from "../loadtest/histogram.ts";
 import { checkLimits, processesFor } from "../loadtest/limits.ts";
 import { readOptions } from "../loadtest/options.ts";
 import { makePlan } from "../loadtest/plan.ts";
+import { Exit } from "../loadtest/players/exit.ts";
 import { GroupWatch } from "../loadtest/players/group-watch.ts";
 import { Arrivals } from "../loadtest/players/pace.ts";
 import { PageWatch } from "../loadtest/players/page-watch.ts";
@@ -419,6 +420,19 @@ describe("what is counted", () => {
     times.merge(tally.take().delivered);
     expect(times.size).toBe(1);
     expect(Math.abs(times.quantile(1) - 70)).toBeLessThan(1);
+  });
+
+  test("groups leave some at a time, all members of one together", async () => {
+    const exit = new Exit(1);
+    const gone: string[] = [];
+    const leave = (group: number, name: string) => exit.leave(group).then(() => gone.push(name));
+    const both = Promise.all([leave(0, "a"), leave(0, "b")]);
+    const next = leave(1, "c");
+    await both;
+    expect(gone).toEqual(["a", "b"]);
+    exit.left(0);
+    await next;
+    expect(gone).toEqual(["a", "b", "c"]);
   });
 
   test("turns of an open loop are due at their rate, whoever is late, and the same again with the same seed", () => {

@@ -1,9 +1,10 @@
 import WebSocket from "ws";
 import { BotPlayer } from "../../bots/bot-player.ts";
 import type { Bots } from "../../bots/define-bots.ts";
+import { BotError } from "../../bots/errors.ts";
 import { headlessTab } from "../../bots/headless-tab.ts";
 import type { SendRecord } from "../../bots/hooks.ts";
-import { caseOf, playSession } from "../../bots/run-bots.ts";
+import { caseOf, playSession, stuck } from "../../bots/run-bots.ts";
 import { codeOf, messageOf, WalrasError } from "../../client-sdk/errors.ts";
 import type { Socket, SocketEvents } from "../../client-sdk/wire.ts";
 import type { GroupWatch } from "./group-watch.ts";
@@ -13,6 +14,8 @@ import type { Tally } from "./tally.ts";
 
 export interface ParticipantOptions {
   link: string;
+  /** Of the group in this process. */
+  slot: number;
   /** In the session, from 1. */
   number: number;
   seed: number;
@@ -33,6 +36,7 @@ const JOIN_PATIENCE_MS = 30_000;
 /** One participant under load: a bot, and somebody who looks on at its wire. */
 export class Participant {
   readonly player: BotPlayer;
+  readonly slot: number;
   /** The live page that is open, if one is. */
   page: PageWatch | undefined;
   /** `resting`: it waits at the end of its turns. */
@@ -49,6 +53,7 @@ export class Participant {
   constructor(options: ParticipantOptions) {
     const { number, seed, bots, caseNumber, locate } = options;
     this.#options = options;
+    this.slot = options.slot;
     this.player = new BotPlayer({
       participant: number,
       seed,
@@ -97,7 +102,16 @@ export class Participant {
     const frozen = new Promise<void>((resolve) => {
       this.#onFreeze = resolve;
     });
-    await Promise.race([playSession(this.player, this.#options.bots), frozen]);
+    try {
+      await Promise.race([playSession(this.player, this.#options.bots), frozen]);
+    } catch (error) {
+      throw error instanceof BotError ? error : this.player.failed(`the script threw ${messageOf(error)}`, error);
+    }
+  }
+
+  /** That it plays although it should have ended, and what it waits for. */
+  stuck(): BotError {
+    return stuck(this.player, "was still playing long after the time was up");
   }
 
   /** Ends the bot wherever it is. */

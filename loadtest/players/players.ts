@@ -2,10 +2,11 @@ import type { Bots } from "../../bots/define-bots.ts";
 import { locateIn } from "../../bots/locate.ts";
 import { codeOf, messageOf } from "../../client-sdk/errors.ts";
 import type { Place, Played, Target } from "../target.ts";
+import { Exit } from "./exit.ts";
 import { GroupWatch } from "./group-watch.ts";
 import { Arrivals, type PaceOptions, Sleepers } from "./pace.ts";
 import { Participant } from "./participant.ts";
-import { Tally, type TallySample } from "./tally.ts";
+import { LOST_AFTER_MS, Tally, type TallySample } from "./tally.ts";
 
 /** What one process is to play. */
 export interface PlayersOptions extends PaceOptions, Played {
@@ -16,14 +17,14 @@ export interface PlayersOptions extends PaceOptions, Played {
   seed: number;
   /** Participants who come in at the same time. */
   admittedTogether: number;
-  /** Milliseconds that scripts have to end after the time is up. */
+  /** After the time is up the run ends when no script has come to its end for so long, in milliseconds. */
   graceMs: number;
 }
 
 /** Turns of an open loop that were due before the time was up may still begin for so long, in milliseconds. */
 const OVERTIME_MS = 8_000;
-/** Waits at the end of the turns, in milliseconds: for bots that are in a turn, for answers, for the last deliveries. */
-const REST = { turn: OVERTIME_MS + 2_000, answers: 6_000, quiet: 300 };
+/** Waits at the end of the turns, in milliseconds: for bots in a turn and their answers, for the last deliveries. */
+const REST = { answers: LOST_AFTER_MS + 1_000, quiet: 300 };
 /** The last check: so many new connections at a time, and so long for all. */
 const AUDIT = { together: 32, ms: 10_000 };
 
@@ -50,12 +51,18 @@ export class Players {
   #until = Number.POSITIVE_INFINITY;
   #isQuick = false;
   #rest: Promise<void> | undefined;
+  #isResting = false;
+  /** After the turns, groups go on to their last pages. */
+  readonly #exit: Exit;
+  /** When a bot came to its end last, or all had rested. */
+  #progressAt = 0;
   #ended = false;
 
   constructor(options: PlayersOptions, bots: ReadonlyMap<string, Bots>, target: Target) {
     this.#options = options;
     this.#bots = bots;
     this.#target = target;
+    this.#exit = new Exit(Math.max(1, Math.floor(options.admittedTogether / options.players)));
   }
 
   /** Everybody of the first sessions comes in. @param links of each group's participants */
@@ -81,10 +88,13 @@ export class Players {
     const late = new Promise<void>((resolve) => {
       this.#cutOff = resolve;
     });
-    const grace = setTimeout(() => this.#cutOff(), this.#until - now + this.#options.graceMs);
+    const watch = setInterval(() => {
+      const since = this.#isResting ? Number.POSITIVE_INFINITY : Math.max(this.#until, this.#progressAt);
+      if (performance.now() > since + this.#options.graceMs) this.#cutOff();
+    }, 250);
     await Promise.race([all, late]);
     clearTimeout(timeUp);
-    clearTimeout(grace);
+    clearInterval(watch);
     this.#end();
     for (const group of this.#groups.values()) group.sweep(performance.now(), true);
   }
@@ -93,6 +103,7 @@ export class Players {
     this.#until = Math.min(this.#until, performance.now());
     this.#isQuick ||= quick;
     this.#sleepers.wakeAll();
+    if (quick) this.#exit.open();
     if (quick) setTimeout(() => this.#cutOff(), 1_000);
   }
 
@@ -112,16 +123,14 @@ export class Players {
     this.#ended = true;
     const isEarly = this.#isQuick;
     for (const participant of this.#here) {
-      if (!isEarly && participant.state === "playing") this.#stuck(participant);
+      if (!isEarly && participant.state === "playing") {
+        const error = participant.stuck();
+        this.tally.error("bot", error.code, error.message);
+      }
       participant.freeze();
       participant.close();
     }
     this.#here.clear();
-  }
-
-  #stuck({ player }: Participant): void {
-    const error = player.failed("was still playing long after the time was up");
-    this.tally.error("bot", "bot_stuck", error.message);
   }
 
   get #isOver(): boolean {
@@ -135,6 +144,7 @@ export class Players {
         member.close();
         this.#here.delete(member);
       }
+      this.#exit.left(slot.number);
       if (this.#isOver || ends.includes(false)) return;
       try {
         slot.members = await this.#invite(slot.number, time);
@@ -161,6 +171,7 @@ export class Players {
       return false;
     } finally {
       member.state = "ended";
+      this.#progressAt = performance.now();
       this.playing -= 1;
     }
   }
@@ -199,6 +210,7 @@ export class Players {
       let arrivals: Arrivals | undefined;
       return new Participant({
         link,
+        slot,
         number: i + 1,
         seed: ownSeed,
         bots: this.#bots,
@@ -241,8 +253,12 @@ export class Players {
       for (let late = due; late < this.#until; late = arrivals.next()) this.tally.counts.unsent += 1;
     }
     participant.state = "resting";
-    this.#rest ??= this.#restTogether();
+    this.#rest ??= this.#restTogether().finally(() => {
+      this.#isResting = false;
+      this.#progressAt = performance.now();
+    });
     await this.#rest;
+    await this.#exit.leave(participant.slot);
     participant.state = "playing";
     return undefined;
   }
@@ -256,9 +272,10 @@ export class Players {
   /** The load is over: when all is quiet, new connections show whether a delivery was lost at the end. */
   async #restTogether(): Promise<void> {
     if (this.#isQuick) return;
+    this.#isResting = true;
     const all = () => [...this.#here];
-    await this.#waitFor(() => all().every(isIdle), REST.turn);
-    await this.#waitFor(() => all().every(({ page }) => (page?.waiting ?? 0) === 0), REST.answers);
+    const isQuiet = () => all().every((member) => isIdle(member) && (member.page?.waiting ?? 0) === 0);
+    await this.#waitFor(isQuiet, REST.answers + (this.#options.rate === undefined ? 0 : OVERTIME_MS));
     if (this.#isQuick) return;
     // What is on its way to one member may have reached another already.
     const quiet = all().filter((member) => this.#isQuietGroup(member));

@@ -95,7 +95,8 @@ export interface ServerReport {
   databaseBytesBefore: number | null;
   /** Messages a second and at once that it takes from one participant. */
   limits: { rate: number; burst: number } | null;
-  /** In the time in which turns began: all threads of the server process; a PostgreSQL's CPU is not in it. */
+  /** In the time in which turns began: all threads of the server process, all its work, pages included, by the number
+   * of messages; a PostgreSQL's CPU is not in it. */
   cpuShare: number | null;
   cpuMicrosecondsPerMessage: number | null;
   /** At the end of that time, and before anybody came. */

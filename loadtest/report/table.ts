@@ -105,7 +105,10 @@ export function progressOf(
   }
   const playing = recorder.timeline.filter((one) => one.phase === "playing");
   const played = playing.reduce((sum, one) => sum + one.seconds, 0);
-  const clock = phase === "ending" ? "time is up, the last ones end" : `${seconds(played)} of ${seconds(plan.seconds)}`;
+  if (phase === "ending") {
+    return `${bar(1)} time is up: ${amount(recorder.finished)} participants have come to the end${errors}`;
+  }
+  const clock = `${seconds(played)} of ${seconds(plan.seconds)}`;
   const figures = [
     `${amount(moment.messages / moment.seconds)} messages/s`,
     `${amount(moment.deliveries / moment.seconds)} deliveries/s`,

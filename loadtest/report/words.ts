@@ -12,7 +12,7 @@ export function troublesOf({ counts, errors, admission, settings, interrupted, l
   if (missing > 0 && !interrupted) troubles.push(`${count(missing, "participant")} never came in.`);
   const { messagesLost, messagesDuplicated, deliveriesLost, deliveriesDuplicated } = counts;
   if (messagesLost > 0) troubles.push(`${count(messagesLost, "message")} had no answer.`);
-  if (messagesDuplicated > 0) troubles.push(`${count(messagesDuplicated, "message")} were answered twice.`);
+  if (messagesDuplicated > 0) troubles.push(`${count(messagesDuplicated, "message")} answered twice.`);
   if (deliveriesLost > 0) troubles.push(`${count(deliveriesLost, "delivery", "deliveries")} did not arrive.`);
   if (deliveriesDuplicated > 0) troubles.push(`${count(deliveriesDuplicated, "delivery", "deliveries")} came twice.`);
   if (latency.acknowledged.count === 0 && load.finished === 0 && !interrupted && troubles.length === 0) {
