@@ -3,6 +3,9 @@ import { Refusal } from "../client-sdk/protocol.ts";
 import { asError, classify } from "./classify.ts";
 import type { CommitOutcome, Store, StoredUnit, Writer } from "./store.ts";
 
+/** Turns of the event loop that a commit may wait for more units. */
+const GATHERING_TURNS = 4;
+
 /** Whoever hands units to the committer: an actor. Called back in the order of its units. */
 export interface CommitOwner {
   readonly actorId: number;
@@ -156,7 +159,16 @@ export class Committer {
   #wake(): void {
     if (this.#running || this.#stopped) return;
     this.#running = true;
-    this.#options.soon(() => void this.#work());
+    this.#gather();
+  }
+
+  /** Lets the loop turn as long as each turn brings more, within bounds: a commit costs much, a unit in it little. */
+  #gather(before = 0, turns = 1): void {
+    this.#options.soon(() => {
+      const now = this.#queue.length;
+      if (now > before && now < this.#maxBatch && turns < GATHERING_TURNS) this.#gather(now, turns + 1);
+      else void this.#work();
+    });
   }
 
   async #work(): Promise<void> {
@@ -172,7 +184,7 @@ export class Committer {
       if (settled !== undefined) await settled;
     }
     if (!this.#stopped && (this.#queue.length > 0 || this.#jobs.length > 0)) {
-      this.#options.soon(() => void this.#work());
+      this.#gather();
       return;
     }
     this.#running = false;

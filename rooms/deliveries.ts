@@ -3,7 +3,7 @@ import { ELSEWHERE } from "../entities/store.ts";
 import type { Actor, EntryDraft } from "./actor.ts";
 import { type Addressed, address, payloadToJson } from "./addresses.ts";
 import type { Answered } from "./gate.ts";
-import type { CallOutput } from "./live-call.ts";
+import { type CallOutput, NOTHING } from "./live-call.ts";
 import { isStandardSchema, parseOwn, type StandardSchema } from "./standard-schema.ts";
 
 /** One payload, who gets it, and on which page. */
@@ -83,10 +83,15 @@ function present(actor: Actor, addressed: readonly Addressed[], { page, reach, w
   const outgoing: Outgoing[] = [];
   for (const { to, text, page: named } of addressed) {
     const only = named !== undefined ? actor.itinerary.identityOf(named) : reach === "sender" ? page : undefined;
+    if (only !== undefined) {
+      const there = to.filter((id) => actor.pageOfPlayer(id) === only);
+      if (there.length > 0) outgoing.push({ to: there, page: only, text });
+      continue;
+    }
     const byPage = new Map<string, number[]>();
     for (const id of to) {
       const at = actor.pageOfPlayer(id);
-      if (at === undefined || (only !== undefined && at !== only)) continue;
+      if (at === undefined) continue;
       const there = byPage.get(at);
       if (there === undefined) byPage.set(at, [id]);
       else there.push(id);
@@ -135,9 +140,9 @@ export interface RecordedOutput extends CallOutput {
 export function outputToJson(
   outgoing: readonly Outgoing[],
   page: string | undefined,
-  rest: Omit<RecordedOutput, "d" | "w"> = {},
+  rest: Omit<RecordedOutput, "d" | "w"> = NOTHING,
 ): string | null {
-  const others = JSON.stringify(rest);
+  const others = rest === NOTHING ? "{}" : JSON.stringify(rest);
   if (outgoing.length === 0) return others === "{}" ? null : others;
   let text = outgoing.every((one) => one.page === page) ? "{" : `${ELSEWHERE},`;
   text += '"d":[';

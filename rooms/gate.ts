@@ -188,7 +188,7 @@ export class Gate {
       const sent: Sent = { seq, outgoing, bytes: sizeOf(outgoing) };
       this.#remember(sent);
       // One encoding for all who are told the same and the same previous seq: nearly always, everybody.
-      const encoded = new Map<string, Uint8Array>();
+      let encoded: { texts: string; last: number; frame: Uint8Array } | undefined;
       for (const id of recipients(outgoing)) {
         for (const member of this.#byPlayer.get(id) ?? []) {
           const texts = textsFor(member, outgoing);
@@ -200,13 +200,11 @@ export class Gate {
             answered = true;
             this.#write(member, this.#options.encode(recvJson(seq, member.last, texts, reply.answer)));
           } else {
-            const key = `${member.last}:${texts}`;
-            let frame = encoded.get(key);
-            if (frame === undefined) {
-              frame = this.#options.encode(recvJson(seq, member.last, texts));
-              encoded.set(key, frame);
+            if (encoded === undefined || encoded.last !== member.last || encoded.texts !== texts) {
+              const frame = this.#options.encode(recvJson(seq, member.last, texts));
+              encoded = { texts, last: member.last, frame };
             }
-            this.#write(member, frame);
+            this.#write(member, encoded.frame);
           }
           member.last = seq;
         }

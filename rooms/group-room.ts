@@ -1,11 +1,10 @@
-import type { Writable } from "node:stream";
 import type { Client } from "@colyseus/core";
 import { messageOf } from "../client-sdk/errors.ts";
 import { FRAME_TYPE } from "../client-sdk/protocol.ts";
 import type { Actors } from "./actors.ts";
 import { GameRoom } from "./game-room.ts";
 import { type Carrier, Reception, type Seated, type SeatHolder } from "./reception.ts";
-import { writeTogether } from "./write-together.ts";
+import { sendFrame } from "./wire-frames.ts";
 
 /** The room of a group, always the same for the same group. */
 export function groupRoomId(actorId: number): string {
@@ -55,13 +54,9 @@ export function makeGroupRoom(actors: Actors) {
 }
 
 function carrierOf(client: Client): Carrier {
-  const socket = client.ref as { bufferedAmount?: number; _socket?: Writable };
+  const socket = client.ref as { bufferedAmount?: number };
   return {
-    send(frame) {
-      if (socket._socket !== undefined) writeTogether(socket._socket);
-      // Held back by Colyseus until the client has acknowledged its join.
-      client.enqueueRaw(frame);
-    },
+    send: (frame) => sendFrame(client, frame),
     get buffered() {
       return socket.bufferedAmount ?? 0;
     },

@@ -14,6 +14,8 @@ export class Itinerary {
   readonly #first: number;
   readonly #last: number;
   readonly #specs: ReadonlyMap<string, PageSpec>;
+  /** Made once for each page that is asked for: every recipient of a message asks. */
+  readonly #identities = new Map<PinnedPage, string>();
   /** The sequence in the orders of participants who have one of their own, by its JSON text. */
   readonly #ordered = new Map<string, readonly PinnedPage[]>();
   /** The group's wait pages, in order; they are at the same place for everybody. */
@@ -53,7 +55,13 @@ export class Itinerary {
    */
   identity(index: number, order: Value | undefined): string | undefined {
     const page = this.#in(order)[index - 1];
-    return page === undefined ? undefined : pageIdentity(page);
+    if (page === undefined) return undefined;
+    let identity = this.#identities.get(page);
+    if (identity === undefined) {
+      identity = pageIdentity(page);
+      this.#identities.set(page, identity);
+    }
+    return identity;
   }
 
   #in(order: Value | undefined): readonly PinnedPage[] {

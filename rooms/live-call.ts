@@ -48,6 +48,9 @@ export interface CallOutput {
   o?: OutsideResult[];
 }
 
+/** Of a call without reply and results, as nearly all are: shared, so that it costs nothing. */
+export const NOTHING: CallOutput = Object.freeze({});
+
 /** One run of a live method: what its author has done with the `call` argument. */
 export class CallRecord {
   /** What the author gets. Its functions work without it: `live(player, data, { reply })`. */
@@ -70,14 +73,7 @@ export class CallRecord {
     this.#what = what;
     this.#mayWait = mayWait;
     this.#schema = schema;
-    const signal = (): AbortSignal => this.signal;
-    this.handle = {
-      reply: (value) => this.#setReply(value),
-      outside: (name, run) => this.#outside(name, run),
-      get signal() {
-        return signal();
-      },
-    };
+    this.handle = new Handle(this);
   }
 
   get signal(): AbortSignal {
@@ -102,6 +98,12 @@ export class CallRecord {
     this.#ended = true;
   }
 
+  /** Both {@link reply} and {@link results}. @throws AuthorError as {@link reply} */
+  output(): CallOutput {
+    const isBare = this.#reply === undefined && this.#results.length === 0 && this.#schema === undefined;
+    return isBare ? NOTHING : { ...this.reply(), ...this.results() };
+  }
+
   /** The reply for the sender and the journal, or nothing. @throws AuthorError `no_reply` if there should be one */
   reply(): { v?: Json } {
     if (this.#reply === undefined && this.#schema !== undefined) {
@@ -123,7 +125,8 @@ export class CallRecord {
     if (o !== undefined) this.#results = this.#results.filter((result) => !o.includes(result));
   }
 
-  #setReply(value: unknown): void {
+  /** As {@link LiveCall.reply}. */
+  setReply(value: unknown): void {
     this.#requireOpen("reply(value)");
     if (this.#reply !== undefined) {
       throw new AuthorError(
@@ -138,7 +141,8 @@ export class CallRecord {
       : text;
   }
 
-  #outside<T>(name: string, run: (signal: AbortSignal) => T): T {
+  /** As {@link LiveCall.outside}. */
+  outside<T>(name: string, run: (signal: AbortSignal) => T): T {
     this.#requireOpen("outside(name, run)");
     if (typeof name !== "string" || name === "" || typeof run !== "function") {
       throw new AuthorError(
@@ -191,5 +195,26 @@ export class CallRecord {
   #requireOpen(what: string): void {
     if (!this.#ended) return;
     throw new AuthorError("call_ended", `${this.#what}: call.${what} was used after the call had ended.`);
+  }
+}
+
+/** Makes the author's functions when they are asked for: most methods never do, and each call has a handle. */
+class Handle implements LiveCall {
+  readonly #record: CallRecord;
+
+  constructor(record: CallRecord) {
+    this.#record = record;
+  }
+
+  get reply() {
+    return (value: unknown): void => this.#record.setReply(value);
+  }
+
+  get signal(): AbortSignal {
+    return this.#record.signal;
+  }
+
+  get outside() {
+    return <T>(name: string, run: (signal: AbortSignal) => T): T => this.#record.outside(name, run);
   }
 }

@@ -163,7 +163,7 @@ export class MessageTurn implements Turn {
         runIn(view, () => method(view.player(player), data, call.handle)),
       );
       const sender = player.values.idInGroup as number;
-      const rest = { ...call.reply(), ...call.results() };
+      const rest = call.output();
       const mail = post(actor, returned, { where: `${p} live`, player: sender, page: p, reach: "sender", rest });
       view.finish();
       const undo = actor.clients.use(this.#participantId, c, n);

@@ -34,6 +34,8 @@ test("two clients of the official SDK play in a group's room: hello, a bid, its 
   const room = await colyseus.createRoom("group", { actorId });
   expect(room.roomId).toBe(groupRoomId(actorId));
 
+  // As of a page that was rendered now: what clients' coming writes is newer.
+  const seen = world.actors.get(actorId).seq;
   const frames: ServerFrame[][] = [[], []];
   const clients = await Promise.all(
     people.map(async (person, i) => {
@@ -50,9 +52,7 @@ test("two clients of the official SDK play in a group's room: hello, a bid, its 
       );
       client.sendBytes(
         FRAME_TYPE,
-        Buffer.from(
-          JSON.stringify({ k: "hello", v: PROTOCOL_VERSION, c: `client-${i}-xx`, s: world.actors.get(actorId).seq }),
-        ),
+        Buffer.from(JSON.stringify({ k: "hello", v: PROTOCOL_VERSION, c: `client-${i}-xx`, s: seen })),
       );
       return client;
     }),
