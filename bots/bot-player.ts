@@ -30,6 +30,8 @@ export interface BotPlayerOptions {
   hooks?: BotHooks | undefined;
   /** Turns a place of a stack into one of the project; see {@link scriptLine}. */
   locate(place: string): string | undefined;
+  /** How many times longer than usual it waits. Default: 1. */
+  patience?: number | undefined;
   /** Awaited before each send and submit: for who wants to see what happens. */
   before?: ((bot: BotPlayer) => Promise<void>) | undefined;
   /** Pages of an app, in order; empty if it has no bots. */
@@ -389,10 +391,9 @@ export class BotPlayer implements Bot<unknown> {
           end(() => reject(error));
         }
       };
-      const timeout =
-        timeoutMs === undefined
-          ? undefined
-          : setTimeout(() => end(() => reject(new Failure(this.#inVain(timeoutMs, url, now)))), timeoutMs);
+      const limitMs = timeoutMs === undefined ? undefined : timeoutMs * (this.#options.patience ?? 1);
+      const giveUp = (): void => end(() => reject(new Failure(this.#inVain(limitMs ?? 0, url, now))));
+      const timeout = limitMs === undefined ? undefined : setTimeout(giveUp, limitMs);
       // Where no connection says that the participant has moved on.
       const refresh = setInterval(() => {
         if (!this.#view.connected) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
@@ -416,13 +417,13 @@ export class BotPlayer implements Bot<unknown> {
   /** Runs one call of the script; what goes wrong becomes a BotError that says where. */
   async #call<T>(name: string, args: readonly unknown[], run: () => Promise<T>): Promise<T> {
     if (this.#frozen) await never();
-    const { before } = this.#options;
-    if (before !== undefined && ACTS.includes(name)) await before(this);
-    if (this.#frozen) await never();
     if (!OWN_CALLS.includes(name)) this.#steps += 1;
     const call: Call = { step: this.#steps, name, args, since: performance.now() };
     this.#calls.add(call);
+    const { before } = this.#options;
     try {
+      if (before !== undefined && ACTS.includes(name)) await before(this);
+      if (this.#frozen) await never();
       const value = await run();
       if (this.#frozen) await never();
       this.#calls.delete(call);

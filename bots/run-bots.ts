@@ -21,8 +21,12 @@ export interface RunOptions {
   /** Participants who come in at the same time. Default: 64. */
   admittedTogether?: number;
   hooks?: BotHooks;
+  /** Which participant of the session each of them is. Default: 1, 2, 3 ... */
+  numbers?: readonly number[];
+  /** How many times longer than usual bots wait for messages and pages. Default: 1. */
+  patience?: number;
   /** Awaited before each send and submit. */
-  before?(bot: BotPlayer): Promise<void>;
+  before?: ((bot: BotPlayer) => Promise<void>) | undefined;
   /** Turns a place of a stack into one of the project, as `locateIn` does. Default: errors name no line. */
   locate?(place: string): string | undefined;
 }
@@ -57,11 +61,12 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
   const players = participants.map(
     (_, i) =>
       new BotPlayer({
-        participant: i + 1,
+        participant: options.numbers?.[i] ?? i + 1,
         seed: (seed + Math.imul(i, 0x9e3779b1)) >>> 0,
         caseOf: (app) => caseOf(bots.get(app), caseNumber),
         hooks,
         before: options.before,
+        patience: options.patience,
         locate: options.locate ?? (() => undefined),
         pagesOf: (app) => bots.get(app)?.pages ?? [],
       }),

@@ -9,6 +9,7 @@ import type { Values } from "../entities/tables.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
+import { appsOf, botsRoutes, botsUrl, isPlayable } from "./bots-routes.ts";
 import { entranceDesk, labOf } from "./entrances/desk-routes.ts";
 import type { LabSecret, OpenLab } from "./entrances/labs.ts";
 import type { ErrorPages } from "./errors.ts";
@@ -122,15 +123,17 @@ export function desk(options: DeskOptions): Router {
           .trim(),
       participants: config.numDemoParticipants,
       apps: config.appSequence.map((app) => game.apps.get(app)?.title ?? app),
+      has_bots: isPlayable(options.root, config.appSequence),
     }));
     show(response, "demo.html", { configs });
   });
 
-  router.post("/demo/:config", guard, own, async (request, response) => {
+  router.post("/demo/:config", guard, own, form, async (request, response) => {
     const config = sessionConfigs.find((one) => one.name === request.params.config);
     if (config === undefined) return pages.notFound(response);
     const session = await game.createSession(config, { participants: config.numDemoParticipants, isDemo: true });
-    response.redirect(303, `/SessionStartLinks/${session.code}`);
+    const withBots = request.body?.bots !== undefined;
+    response.redirect(303, withBots ? botsUrl(session.code) : `/SessionStartLinks/${session.code}`);
   });
 
   router.get("/sessions", guard, async (_request, response) => {
@@ -161,6 +164,7 @@ export function desk(options: DeskOptions): Router {
       columns,
       failed,
       join: `${host}/join/${row.code}`,
+      bots: row.isDemo === true && isPlayable(root, appsOf(row)) ? botsUrl(row.code) : "",
       lab,
     });
   };
@@ -168,6 +172,7 @@ export function desk(options: DeskOptions): Router {
   router.use(entranceDesk({ game, sessionConfigs, labs, secret, pages, guard, own, show }));
   router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
+  router.use(botsRoutes({ root, game, pages, guard, showSession: session }));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));
 
   router.post("/RetryWaitPage/:code", guard, own, form, async (request, response) => {

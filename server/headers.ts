@@ -42,8 +42,13 @@ export function setPagePolicy(response: Response, nonce: string): void {
   keepPrivate(response, "no-referrer");
 }
 
+/** Lets one of the server's own pages load scripts that are files of this server; before its policy is set. */
+export function allowScripts(response: Response): void {
+  response.locals.hasScripts = true;
+}
+
 /**
- * For the server's own pages, which have no scripts. Their referrer policy lets the browser name the
+ * For the server's own pages, which have no scripts unless {@link allowScripts} was called. Their referrer policy lets the browser name the
  * origin of a form, which is checked against forgery; `no-referrer` would send `Origin: null`.
  */
 export function setDeskPolicy(response: Response): void {
@@ -51,6 +56,7 @@ export function setDeskPolicy(response: Response): void {
     "Content-Security-Policy",
     policy({
       "default-src": "'none'",
+      ...(response.locals.hasScripts === true ? { "script-src": "'self'" } : {}),
       "style-src": "'self'",
       "img-src": "'self'",
       "frame-src": "'self'",

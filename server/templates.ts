@@ -88,9 +88,13 @@ export class Templates implements Renderer {
     return { html, nonce };
   }
 
-  /** One of the server's own pages: `name` is a file in server/views. These hold no scripts. */
+  /** One of the server's own pages: `name` is a file in server/views. Their scripts are files, without a nonce. */
   view(name: string, variables: Readonly<Record<string, unknown>>): string {
-    return this.#engine.render(`walras/${name}`, { walras_stylesheet: this.#options.stylesheet, ...variables });
+    return this.#engine.render(`walras/${name}`, {
+      walras_nonce: "",
+      walras_stylesheet: this.#options.stylesheet,
+      ...variables,
+    });
   }
 }
 

@@ -1,1 +1,3 @@
-export default { script: "none" };
+import { existsSync } from "node:fs";
+
+export default { script: existsSync("nowhere") };
