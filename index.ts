@@ -29,6 +29,7 @@ export {
   textarea,
   type Widget,
 } from "./entities/widgets.ts";
+export type { Arrivals } from "./rooms/arrivals.ts";
 export type {
   Deliveries,
   ExtraModel,

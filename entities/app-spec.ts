@@ -104,6 +104,10 @@ export interface WaitSpec {
   readonly body: string | ((player: never) => string) | undefined;
   /** Say on the page who is still to come. */
   readonly showMissing: boolean;
+  /** Scope "arrival": chooses the next group out of those who wait; undefined: the first who came. */
+  readonly formGroup: ((waiting: never, arrivals: never) => unknown) | undefined;
+  /** Scope "arrival": the groups of the first round stay together in all of them. */
+  readonly keepGroups: boolean;
   /** Runs once, on the group or, in scope "subsession", on the subsession, when everybody is there. */
   readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
 }

@@ -304,17 +304,29 @@ export class Actor implements CommitOwner {
     this.#pump();
   }
 
+  /** Puts a turn in front of the mailbox: what follows from the last one, before anybody sees that it is due. */
+  next(turn: Turn): void {
+    if (this.#dead) {
+      turn.fail(moved());
+      return;
+    }
+    this.#mailbox.unshift(turn);
+    this.#pump();
+  }
+
   /** The participant's row, if they are in this group now. */
   here(participantId: number): Row | undefined {
     const row = this.memory.participants.get(participantId);
-    return row !== undefined && this.itinerary.owns(row.values.pageIndex as number) ? row : undefined;
+    if (row === undefined || !this.itinerary.owns(row.values.pageIndex as number)) return undefined;
+    // A lobby's players go over to groups of their own.
+    return this.memory.playerOf(participantId)?.values.groupId === this.actorId ? row : undefined;
   }
 
   /** The identity of the page that a player of this group is on now; undefined: not on a page of this group. */
   pageOf(participantId: number): string | undefined {
-    const row = this.memory.participants.get(participantId);
+    const row = this.here(participantId);
     const index = row?.values.pageIndex as number | undefined;
-    if (row === undefined || index === undefined || !this.itinerary.owns(index)) return undefined;
+    if (row === undefined || index === undefined) return undefined;
     return this.itinerary.identity(index, row.values.pageOrder);
   }
 

@@ -197,6 +197,7 @@ export class Actors {
     const page = actor.itinerary.waits.find((one) => one.identity === identity);
     if (page === undefined) throw new WalrasError("no_such_page", `Group ${actorId} has no wait page ${identity}.`);
     if (page.wait.scope === "subsession") return this.#barriers.retry(actor, page);
+    if (actor.waits.isLobby(page)) return actor.waits.form();
     actor.waits.forgive(page);
     await new Promise<void>((resolve, reject) => {
       actor.post(new WaitTurn(page, (error) => (error === undefined ? resolve() : reject(error))));

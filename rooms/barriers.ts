@@ -10,6 +10,7 @@ import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
 import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { isLobby } from "./arrivals.ts";
 import { stackOf } from "./refusals.ts";
 import { FailureTurn, type WaitPage } from "./wait-pages.ts";
 import { WAIT_TEXTS } from "./wait-texts.ts";
@@ -172,7 +173,8 @@ export class Barriers {
     const { world } = this.#actors;
     const { app, subsessionId } = barrier;
     const groups = await world.store.read.rows(app.group.table, { subsessionId });
-    const ids = groups.map((group) => group.id as number);
+    // Who was never put into a group has no part in it.
+    const ids = groups.filter((group) => !isLobby(app, group)).map((group) => group.id as number);
     const lift = this.#actors.bar(ids);
     const held: Actor[] = [];
     try {

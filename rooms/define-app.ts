@@ -10,6 +10,7 @@ import { VIEW } from "../entities/view.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import {
+  checkArrival,
   splitWaitOptions,
   type WaitForAllGroups,
   type WaitForGroup,
@@ -95,7 +96,7 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
     options?: WaitPageBasics<Player<G, P>> &
-      WaitForGroup<Group<G, P>> &
+      WaitForGroup<Player<G, P>, Group<G, P>> &
       LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
   ): PageOf<I, DS, R, L>;
   /**
@@ -221,7 +222,9 @@ export function defineApp<
       pageName: string,
       options: WaitPageOptions<Player<G, P>, Group<G, P>, WholeSubsession<G, P>> & RawLiveOptions = {},
     ) {
-      const { page, wait } = splitWaitOptions(`${name}: page ${pageName}`, options);
+      const where = `${name}: page ${pageName}`;
+      const { page, wait } = splitWaitOptions(where, options);
+      checkArrival(spec, where, wait);
       pages.push({ ...makePage(spec, pageName, page), wait });
       return { app: name, name: pageName };
     },

@@ -1,12 +1,13 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { WaitSpec } from "../entities/app-spec.ts";
+import type { AppSpec, WaitSpec } from "../entities/app-spec.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
+import type { Arrivals } from "./arrivals.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
 import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 
 /** A page on which players wait for each other. */
-export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Gr> | WaitForAllGroups<Sub>);
+export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Pl, Gr> | WaitForAllGroups<Sub>);
 
 /** What every wait page may have; its template, `<Name>.html`, is optional. */
 export interface WaitPageBasics<Pl>
@@ -20,8 +21,17 @@ export interface WaitPageBasics<Pl>
 }
 
 /** The players of a group wait for each other. */
-export interface WaitForGroup<Gr> {
+export interface WaitForGroup<Pl, Gr> {
   waitForAllGroups?: false;
+  /**
+   * On the first page of an app: groups form out of those who are there, instead of when the session is created.
+   * true: as soon as playersPerGroup are connected, the first who came. A function chooses: it gets the players
+   * who wait, in order of arrival, whenever somebody comes and every few seconds, and returns those of the next
+   * group, or nothing to wait on.
+   */
+  groupByArrivalTime?: true | ((waiting: Pl[], arrivals: Arrivals<Pl>) => Pl[] | Silence);
+  /** With groupByArrivalTime, whether groups stay together in later rounds. Default: true; false: they form anew in each. */
+  keepGroups?: boolean;
   /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. */
   afterAllPlayersArrive?: (group: Gr) => Messages | Silence;
 }
@@ -29,6 +39,7 @@ export interface WaitForGroup<Gr> {
 /** All groups of the round wait for each other. */
 export interface WaitForAllGroups<Sub> {
   waitForAllGroups: true;
+  groupByArrivalTime?: never;
   /** Runs once, when the last participant of the session has arrived. May form the groups of this round anew, and
    * set the session's fields. */
   afterAllPlayersArrive?: (subsession: Sub) => void;
@@ -40,11 +51,21 @@ interface RawOptions {
   body?: unknown;
   showMissing?: unknown;
   waitForAllGroups?: unknown;
+  groupByArrivalTime?: unknown;
+  keepGroups?: unknown;
   afterAllPlayersArrive?: unknown;
 }
 
 const PAGE_KEYS = [...LIVE_OPTIONS, "history", "presence", "isDisplayed", "varsForTemplate", "jsVars"] as const;
-const WAIT_KEYS = ["title", "body", "showMissing", "waitForAllGroups", "afterAllPlayersArrive"];
+const WAIT_KEYS = [
+  "title",
+  "body",
+  "showMissing",
+  "waitForAllGroups",
+  "groupByArrivalTime",
+  "keepGroups",
+  "afterAllPlayersArrive",
+];
 
 /**
  * What of a wait page's options is an ordinary page's, and the checked rest.
@@ -66,21 +87,58 @@ export function splitWaitOptions<Pl>(
   const page: PageOptions<Pl> = {};
   for (const key of PAGE_KEYS) if (options[key] !== undefined) Object.assign(page, { [key]: options[key] });
   const { title, body, showMissing, waitForAllGroups, afterAllPlayersArrive }: RawOptions = options;
+  const { groupByArrivalTime, keepGroups }: RawOptions = options;
   checkTextOrFunction(title, `${where}: title`);
   checkTextOrFunction(body, `${where}: body`);
   checkBoolean(showMissing, `${where}: showMissing`);
   checkBoolean(waitForAllGroups, `${where}: waitForAllGroups`);
   checkSync(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`);
+  checkBoolean(keepGroups, `${where}: keepGroups`);
+  if (typeof groupByArrivalTime === "function") checkSync(groupByArrivalTime, `${where}: groupByArrivalTime`);
+  else checkBoolean(groupByArrivalTime, `${where}: groupByArrivalTime`);
+  const byArrival = groupByArrivalTime !== undefined && groupByArrivalTime !== false;
+  if (byArrival && waitForAllGroups === true) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: groupByArrivalTime forms groups, and waitForAllGroups waits for all of them. Put the latter on a wait page of its own.`,
+    );
+  }
+  if (keepGroups !== undefined && !byArrival) {
+    throw new AuthorError("wrong_option", `${where}: keepGroups belongs to groupByArrivalTime. Take it out.`);
+  }
   return {
     page,
     wait: {
-      scope: waitForAllGroups === true ? "subsession" : "group",
+      scope: byArrival ? "arrival" : waitForAllGroups === true ? "subsession" : "group",
       title: title as WaitSpec["title"],
       body: body as WaitSpec["body"],
       showMissing: showMissing !== false,
+      formGroup: typeof groupByArrivalTime === "function" ? (groupByArrivalTime as WaitSpec["formGroup"]) : undefined,
+      keepGroups: keepGroups !== false,
       afterAllPlayersArrive: afterAllPlayersArrive as WaitSpec["afterAllPlayersArrive"],
     },
   };
+}
+
+/**
+ * Whether groups can form by arrival on this page.
+ *
+ * @throws AuthorError `wrong_option`
+ */
+export function checkArrival(app: AppSpec, where: string, { scope, formGroup }: WaitSpec): void {
+  if (scope !== "arrival") return;
+  if (app.pages.length > 0) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: groupByArrivalTime forms the app's groups, so it must be the app's first page. Put what comes before it into an app of its own.`,
+    );
+  }
+  if (formGroup === undefined && !(typeof app.playersPerGroup === "number" && app.playersPerGroup > 1)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: groupByArrivalTime needs to know how many make a group. Give the app playersPerGroup: 4, or give groupByArrivalTime a function that chooses.`,
+    );
+  }
 }
 
 function checkTextOrFunction(value: unknown, where: string): void {

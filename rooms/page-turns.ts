@@ -232,6 +232,7 @@ class Visit {
   #isDisplayed(page: PageSpec): boolean {
     const wait = this.#actor.waits.at(this.#index);
     if (wait !== undefined && this.#actor.waits.isDone(wait)) return false;
+    if (wait !== undefined && this.#actor.waits.isLobby(wait)) return true;
     return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
   }
 

@@ -8,6 +8,7 @@ import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
+import { isLobby, Lobby } from "./arrivals.ts";
 import { post } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { PageTurn } from "./page-turns.ts";
@@ -38,11 +39,15 @@ export class WaitPages {
   /** Pages whose function has failed in this incarnation, so that it is not run again and again. */
   readonly #failed = new Set<string>();
   readonly #posted = new Set<number>();
+  /** Set: this group is the lobby of a round whose groups form by arrival. */
+  readonly #lobby: Lobby | undefined;
 
   constructor(actor: Actor) {
     this.#actor = actor;
     this.#pages = actor.itinerary.waits;
     if (this.#pages.some(({ wait }) => wait.scope === "subsession")) actor.barriers?.join(actor);
+    const [first] = this.#pages;
+    if (first !== undefined && isLobby(actor.app, actor.memory.group.values)) this.#lobby = new Lobby(actor, first);
   }
 
   touch(): void {
@@ -51,6 +56,11 @@ export class WaitPages {
 
   at(index: number): WaitPage | undefined {
     return this.#pages.find((page) => page.index === index);
+  }
+
+  /** Whether everybody who comes to the page must be shown it: groups form there. */
+  isLobby(page: WaitPage): boolean {
+    return this.#lobby !== undefined && page.wait.scope === "arrival";
   }
 
   /** Done: who comes now goes past it. */
@@ -65,6 +75,11 @@ export class WaitPages {
   /** Its function is to be run again: an experimenter asks for it. */
   forgive(page: WaitPage): void {
     this.#failed.delete(page.identity);
+  }
+
+  /** An experimenter asks for groups to be formed. */
+  form(): void {
+    this.#lobby?.look();
   }
 
   /** Participants who are on the page now. */
@@ -89,7 +104,12 @@ export class WaitPages {
 
   /** Whether the page's function may run now, as far as this group is concerned. */
   isComplete(page: WaitPage): boolean {
-    return !this.isDone(page) && this.waiting(page).length > 0 && this.missing(page).length === 0;
+    return (
+      this.#lobby === undefined &&
+      !this.isDone(page) &&
+      this.waiting(page).length > 0 &&
+      this.missing(page).length === 0
+    );
   }
 
   /** What the page says under its text: who is still to come. */
@@ -97,6 +117,7 @@ export class WaitPages {
     if (this.hasFailed(page)) return WAIT_TEXTS.trouble;
     if (page.wait.scope === "subsession") return this.#actor.barriers?.line(this.#actor, page) ?? "";
     if (!page.wait.showMissing) return "";
+    if (this.#lobby !== undefined) return this.#lobby.line();
     return WAIT_TEXTS.missing(this.missing(page), this.#actor.memory.players.length);
   }
 
@@ -105,6 +126,7 @@ export class WaitPages {
     if (!this.#touched || this.#pages.length === 0) return undefined;
     const { gate } = this.#actor;
     if (gate.size === 0) return undefined;
+    if (this.#lobby !== undefined) return () => this.#lobby?.tell();
     const lines = new Map(this.#pages.map((page) => [page.identity, this.line(page)]));
     return () => {
       for (const connection of gate.connections()) {
@@ -125,6 +147,7 @@ export class WaitPages {
       return { release: () => actor.gate.waiting(connection, text) };
     };
     actor.resume({ bytes: 0, run, fail: () => {} });
+    this.#lobby?.look();
   }
 
   /** After a turn: completes what can be completed. */
@@ -135,7 +158,7 @@ export class WaitPages {
       if (this.#posted.has(page.index) || this.hasFailed(page) || !this.isComplete(page)) continue;
       this.#posted.add(page.index);
       if (page.wait.scope === "subsession") this.#report(page);
-      else this.#actor.resume(new WaitTurn(page, () => this.#posted.delete(page.index)));
+      else this.#actor.next(new WaitTurn(page, () => this.#posted.delete(page.index)));
     }
   }
 

@@ -12,6 +12,20 @@ export const WAIT_TEXTS = {
         : `Still to come: ${ids.map((id) => `player ${id}`).join(", ")}.`,
   /** @param here participants of the round who are there, of all */
   arrived: (here: number, all: number) => `${here} of ${all} participants are here.`,
+  /** @param waiting players who wait for a group to be full, of its size */
+  forming: (waiting: number, size: number) =>
+    waiting === 0
+      ? ""
+      : waiting === size - 1
+        ? "One more participant is needed."
+        : `${waiting} of ${size} participants are here.`,
+  /** @param waiting players who wait to be put into groups */
+  waiting: (waiting: number) =>
+    waiting === 0
+      ? ""
+      : waiting === 1
+        ? "You are the only one waiting at the moment."
+        : `${waiting} participants are waiting.`,
   /** The author's function failed: said calmly, since those who wait can do nothing about it. */
   trouble: "This is taking longer than planned. Please keep this page open; you will go on from here.",
 } as const;

@@ -1,0 +1,370 @@
+import { AuthorError, messageOf, type WalrasError } from "../client-sdk/errors.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
+import type { UnitRefusal } from "../entities/committer.ts";
+import { isHandle, ROW } from "../entities/handles.ts";
+import { Row } from "../entities/memory.ts";
+import { Dice } from "../entities/random.ts";
+import { ActorTable, SubsessionTable } from "../entities/system-tables.ts";
+import type { Values } from "../entities/tables.ts";
+import { Unit } from "../entities/unit.ts";
+import { initialValues } from "../entities/values.ts";
+import { DirectView, runIn } from "../entities/view.ts";
+import type { Actor, Outcome, Turn } from "./actor.ts";
+import { stackOf } from "./refusals.ts";
+import type { WaitPage } from "./wait-pages.ts";
+import { WAIT_TEXTS } from "./wait-texts.ts";
+
+/** How often an author's own method is asked again while somebody waits, and when something failed, in milliseconds. */
+const AGAIN = 5_000;
+const SOON = 1_000;
+/** At least so many milliseconds between two rounds of news to all who wait. */
+const NEWS = 300;
+
+/** What an author's method is told beside the players who wait. */
+export interface Arrivals<Pl> {
+  /** Seconds since a player came, as far as this server knows. */
+  seconds(player: Pl): number;
+}
+
+/**
+ * The lobby of a round whose groups form by arrival: the group of all players who have none yet. Its actor takes
+ * arrivals one by one, and forms groups of those who are connected: one unit of the lobby makes the group's rows
+ * and moves its players there, in this round and, unless groups form anew in each, in all later ones. So nobody is
+ * ever in two groups, or in none, wherever the server dies. The new group then waits on the same page as any
+ * group does, with everybody there.
+ */
+export class Lobby {
+  readonly #actor: Actor;
+  readonly #page: WaitPage;
+  /** Who has come, in this order, and when. */
+  readonly #came = new Map<number, number>();
+  /** Numbers of future groups by round, from the database. */
+  readonly #ids = new Map<number, number[]>();
+  /** Rows of players of later rounds, by participant. */
+  readonly #later = new Map<number, Row[]>();
+  /** Ids of the subsessions by round. */
+  #subsessions: Map<number, number> | undefined;
+  /** Groups that were formed so far. */
+  #formed = 0;
+  #posted = false;
+  #telling = false;
+  #cancelAgain = () => {};
+
+  constructor(actor: Actor, page: WaitPage) {
+    this.#actor = actor;
+    this.#page = page;
+    actor.onDead(() => this.#cancelAgain());
+  }
+
+  /** Somebody has come, or is connected again: groups may form. */
+  look(): void {
+    if (this.#posted || this.#actor.dead) return;
+    this.#posted = true;
+    this.#actor.resume(new FormTurn(this));
+  }
+
+  /** What the page says under its text. */
+  line(): string {
+    const { app } = this.#actor;
+    const waiting = this.waiting().length;
+    const size = typeof app.playersPerGroup === "number" ? app.playersPerGroup : 1;
+    return this.#page.wait.formGroup !== undefined || size < 2
+      ? WAIT_TEXTS.waiting(waiting)
+      : WAIT_TEXTS.forming(waiting % size, size);
+  }
+
+  /** Tells all who wait, but not at each arrival. */
+  tell(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#actor.world.after(NEWS, () => {
+      this.#telling = false;
+      if (!this.#actor.dead) this.#actor.waits.tell(this.#page);
+    });
+  }
+
+  /** Players who are at the page and connected, in order of arrival. */
+  waiting(): Row[] {
+    const { memory, gate, world } = this.#actor;
+    const connected = new Set<number>();
+    for (const connection of gate.connections()) {
+      if (connection.page === this.#page.identity) connected.add(connection.participantId);
+    }
+    const waiting: Row[] = [];
+    for (const id of connected) {
+      const player = memory.playerOf(id);
+      if (player === undefined || this.#actor.pageOf(id) !== this.#page.identity) continue;
+      if (!this.#came.has(id)) this.#came.set(id, world.monotonic());
+      waiting.push(player);
+    }
+    const order = [...this.#came.keys()];
+    const place = new Map(order.map((id, i) => [id, i]));
+    const at = (row: Row) => place.get(row.values.participantId as number) ?? 0;
+    return waiting.sort((a, b) => at(a) - at(b));
+  }
+
+  /** Reads what the next groups need; undefined if there is nothing to read. */
+  prepare(): Promise<void> | undefined {
+    const waiting = this.waiting();
+    const groups = this.#wanted(waiting.length);
+    if (groups === 0) return undefined;
+    const rounds = this.#rounds();
+    const lack = rounds.some((round) => (this.#ids.get(round)?.length ?? 0) < groups);
+    const unknown =
+      rounds.length > 1 ? waiting.filter((row) => !this.#later.has(row.values.participantId as number)) : [];
+    if (!lack && unknown.length === 0 && this.#subsessions !== undefined) return undefined;
+    return this.#read(rounds, groups, unknown);
+  }
+
+  /** How many groups may form out of so many players. An author's method forms one at a time. */
+  #wanted(waiting: number): number {
+    const { playersPerGroup } = this.#actor.app;
+    if (this.#page.wait.formGroup !== undefined) return waiting > 0 ? 1 : 0;
+    return typeof playersPerGroup === "number" ? Math.floor(waiting / playersPerGroup) : 0;
+  }
+
+  /** The rounds for which a group is formed. */
+  #rounds(): number[] {
+    const { app, roundNumber } = this.#actor.memory;
+    const last = this.#page.wait.keepGroups ? app.rounds : roundNumber;
+    return Array.from({ length: last - roundNumber + 1 }, (_, i) => roundNumber + i);
+  }
+
+  async #read(rounds: readonly number[], groups: number, unknown: readonly Row[]): Promise<void> {
+    const { world, app, memory } = this.#actor;
+    const { read } = world.store;
+    const sessionId = memory.session.id;
+    if (this.#subsessions === undefined) {
+      const subsessions = await read.rows(SubsessionTable, { sessionId, app: app.name });
+      const rows = await read.rows(app.group.table, { subsessionId: memory.group.values.subsessionId ?? null });
+      this.#formed = Math.max(0, ...rows.map((row) => row.idInSubsession as number));
+      this.#subsessions = new Map(subsessions.map((row) => [row.roundNumber as number, row.id as number]));
+    }
+    for (const player of unknown) {
+      const participantId = player.values.participantId as number;
+      const rows = await read.rows(app.player.table, { participantId });
+      const later = rows.filter((row) => (row.roundNumber as number) > memory.roundNumber);
+      this.#later.set(
+        participantId,
+        later.map((values) => new Row(app.player.table, app.player, values)),
+      );
+    }
+    const wanted = rounds.flatMap((roundNumber) =>
+      Array.from({ length: Math.max(0, groups - (this.#ids.get(roundNumber)?.length ?? 0)) }, () => roundNumber),
+    );
+    if (wanted.length === 0) return;
+    // Numbers that are never used harm nobody.
+    const rows = wanted.map((roundNumber) => ({ sessionId, app: app.name, roundNumber }));
+    const ids = await world.committer.transact((write) => write.insert(ActorTable, rows));
+    for (const [i, roundNumber] of wanted.entries()) {
+      const known = this.#ids.get(roundNumber) ?? [];
+      known.push(ids[i] as number);
+      this.#ids.set(roundNumber, known);
+    }
+  }
+
+  /** Forms what groups can be formed. */
+  run(): Outcome {
+    this.#posted = false;
+    const actor = this.#actor;
+    const { world, memory } = actor;
+    const at = world.now();
+    const dice = new Dice(world.newSeed);
+    const what = `${this.#page.identity} groupByArrivalTime`;
+    const view = new DirectView(memory, { what, at, random: dice.random });
+    const before = this.#formed;
+    const used: [number, number][] = [];
+    try {
+      const formed: Row[][] = [];
+      let waiting = this.waiting();
+      for (let group = this.#choose(view, waiting, what); group !== undefined; ) {
+        if (!this.#form(view, group, used)) {
+          // More numbers are needed.
+          this.look();
+          break;
+        }
+        formed.push(group);
+        const gone = new Set(group);
+        waiting = waiting.filter((row) => !gone.has(row));
+        group = this.#choose(view, waiting, what);
+      }
+      view.finish();
+      this.#askAgain(waiting.length);
+      const failed = memory.waits.get(this.#page.identity);
+      if (formed.length > 0 && failed !== undefined) view.unit.set(failed, "failedAt", null);
+      if (formed.length === 0) {
+        view.unit.undo();
+        return { release: () => this.tell() };
+      }
+      return {
+        unit: view.unit,
+        undo: () => this.#takeBack(before, used),
+        entry: {
+          kind: "formed",
+          at,
+          page: this.#page.identity,
+          input: JSON.stringify(formed.map((group) => group.map((row) => row.values.participantId))),
+          seed: dice.seed,
+        },
+        release: () => this.#release(formed.flat()),
+      };
+    } catch (error) {
+      view.end();
+      view.unit.undo();
+      this.#takeBack(before, used);
+      world.log.error("no group could be formed", { page: what, error: messageOf(error), stack: stackOf(error) });
+      this.#askAgain(1);
+      return this.#note(at, error);
+    }
+  }
+
+  /** Keeps what the author's method threw for the experimenter, once however often it throws it. */
+  #note(at: number, error: unknown): Outcome {
+    const { memory, waits } = this.#actor;
+    const known = memory.waits.get(this.#page.identity)?.values;
+    if (known?.failedAt != null && known.error === messageOf(error)) return { release: () => {} };
+    const unit = new Unit(memory);
+    waits.noteFailure(unit, this.#page, at, error);
+    const output = JSON.stringify({ e: { code: "wait_page_failed", message: messageOf(error).toWellFormed() } });
+    return { unit, entry: { kind: "failed", at, page: this.#page.identity, output }, release: () => {} };
+  }
+
+  /** It could not be carried out: the store is away, or refused it. */
+  failed(error: WalrasError): void {
+    this.#posted = false;
+    if (this.#actor.dead) return;
+    this.#actor.world.log.warn("no group could be formed", { error: error.message });
+    this.#later.clear();
+    this.#again(SOON);
+  }
+
+  /** The next group; undefined: nobody yet. @throws AuthorError `wrong_group` */
+  #choose(view: DirectView, waiting: readonly Row[], what: string): Row[] | undefined {
+    const { formGroup } = this.#page.wait;
+    const { playersPerGroup } = this.#actor.app;
+    if (formGroup === undefined) {
+      const size = playersPerGroup as number;
+      return waiting.length < size ? undefined : waiting.slice(0, size);
+    }
+    if (waiting.length === 0) return undefined;
+    const { world } = this.#actor;
+    const handles = waiting.map((row) => view.player(row));
+    const arrivals: Arrivals<unknown> = {
+      seconds: (player) => {
+        const id = isHandle(player) ? (player[ROW].values.participantId as number) : 0;
+        return (world.monotonic() - (this.#came.get(id) ?? world.monotonic())) / 1000;
+      },
+    };
+    const method = formGroup as (waiting: unknown[], arrivals: Arrivals<unknown>) => unknown;
+    const chosen = world.watchdog.watch(what, () => runIn(view, () => method(handles, arrivals)));
+    if (chosen === undefined || chosen === null) return undefined;
+    const wrong = (why: string) =>
+      new AuthorError(
+        "wrong_group",
+        `${what} returned ${why}. Return an array of some of the players that it was given, each once, or nothing to wait on.`,
+      );
+    if (!Array.isArray(chosen)) throw wrong("no array");
+    if (chosen.length === 0) throw wrong("an empty array");
+    const rows = chosen.map((player: unknown) => (isHandle(player) ? player[ROW] : undefined));
+    if (rows.some((row) => row === undefined || !waiting.includes(row))) throw wrong("somebody who does not wait");
+    if (new Set(rows).size !== rows.length) throw wrong("a player twice");
+    return rows as Row[];
+  }
+
+  /** Within a unit: a group of these players. False if there is no number for it yet. */
+  #form(view: DirectView, players: readonly Row[], used: [number, number][]): boolean {
+    const { app, session } = this.#actor.memory;
+    const rounds = this.#rounds();
+    const ready = (row: Row) => rounds.length === 1 || this.#later.has(row.values.participantId as number);
+    if (rounds.some((round) => (this.#ids.get(round)?.length ?? 0) === 0) || !players.every(ready)) return false;
+    const idInSubsession = ++this.#formed;
+    for (const roundNumber of rounds) {
+      const id = this.#ids.get(roundNumber)?.shift() as number;
+      used.push([roundNumber, id]);
+      const values = {
+        ...initialValues(app.group.table, this.#actor.memory.decimals),
+        ...{ id, sessionId: session.id, subsessionId: this.#subsessions?.get(roundNumber) ?? null },
+        ...{ roundNumber, idInSubsession },
+      };
+      view.unit.add(new Row(app.group.table, app.group, values), new Map(), id);
+      for (const [i, player] of players.entries()) {
+        const row =
+          roundNumber === player.values.roundNumber
+            ? player
+            : this.#later
+                .get(player.values.participantId as number)
+                ?.find((later) => later.values.roundNumber === roundNumber);
+        if (row === undefined) throw new Error(`no player of round ${roundNumber}`);
+        view.unit.set(row, "groupId", id);
+        view.unit.set(row, "idInGroup", i + 1);
+      }
+    }
+    return true;
+  }
+
+  #takeBack(formed: number, used: readonly [number, number][]): void {
+    this.#formed = formed;
+    for (const [round, id] of used.toReversed()) this.#ids.get(round)?.unshift(id);
+  }
+
+  /** The new groups have been stored: their players leave the lobby, and go on in their group. */
+  #release(players: readonly Row[]): void {
+    const { memory, gate } = this.#actor;
+    const gone = new Set(players);
+    const ids = new Set(players.map((row) => row.values.participantId as number));
+    memory.seat(memory.players.filter((row) => !gone.has(row)));
+    for (const connection of gate.connections()) {
+      if (ids.has(connection.participantId)) gate.reload(connection, "moved_on");
+    }
+    for (const id of ids) {
+      this.#came.delete(id);
+      this.#later.delete(id);
+      this.#actor.depart(id);
+    }
+    this.tell();
+  }
+
+  /** An author's method may want to wait no longer, though nobody comes. */
+  #askAgain(waiting: number): void {
+    this.#cancelAgain();
+    if (waiting > 0 && this.#page.wait.formGroup !== undefined) this.#again(AGAIN);
+  }
+
+  #again(ms: number): void {
+    this.#cancelAgain();
+    this.#cancelAgain = this.#actor.world.after(ms, () => this.look());
+  }
+}
+
+/** One look at who waits. */
+class FormTurn implements Turn {
+  readonly bytes = 0;
+  readonly #lobby: Lobby;
+  #refused = false;
+
+  constructor(lobby: Lobby) {
+    this.#lobby = lobby;
+  }
+
+  prepare(): Promise<void> | undefined {
+    return this.#lobby.prepare();
+  }
+
+  run(): Outcome {
+    // Not again and again: whoever comes next tries it anew.
+    return this.#refused ? { release: () => {} } : this.#lobby.run();
+  }
+
+  spoil(_cause: UnitRefusal): void {
+    this.#refused = true;
+  }
+
+  fail(error: WalrasError): void {
+    this.#lobby.failed(error);
+  }
+}
+
+/** Whether a group is the lobby of a round whose groups form by arrival. */
+export function isLobby(app: AppSpec, group: Values): boolean {
+  return app.pages[0]?.wait?.scope === "arrival" && group.idInSubsession === 0;
+}
