@@ -31,6 +31,13 @@ export default defineConfig({
       numDemoParticipants: 2,
     },
     {
+      name: "prisoners_live",
+      displayName: "Prisoner's dilemma",
+      doc: "Two players choose at the same time. Each sees whether the other is there; the computer steps in for whoever is gone.",
+      appSequence: ["prisoners_live"],
+      numDemoParticipants: 2,
+    },
+    {
       name: "survey",
       displayName: "Survey",
       doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import prisoners from "../apps/prisoners_live/index.ts";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
 import { TimerTable } from "../entities/system-tables.ts";
 import { defineApp, integer, longText, random } from "../index.ts";
@@ -38,7 +39,7 @@ let game: TestGame;
 let people: HeadlessParticipant[] = [];
 
 const start = async () => {
-  game = await TestGame.start([app], { directory, limits: { comeBack: 500, presenceWatch: 700 } });
+  game = await TestGame.start([app, prisoners], { directory, limits: { comeBack: 500, presenceWatch: 700 } });
 };
 
 beforeEach(async () => {
@@ -205,6 +206,39 @@ test("whoever has gone on to another group is not there any more, and nobody is 
   first.close();
   await until(async () => (await players())[0]?.connected === false);
   expect(await log()).toBe("+1");
+});
+
+test("in the prisoner's dilemma the computer steps in for whoever is gone, until they are back", async () => {
+  const [one, two] = await game.guests(["prisoners_live"], 2, { patience: 0.2 });
+  const first = await open(one?.code as string);
+  const second = await open(two?.code as string);
+  await first.until(() => first.state.players[2]?.connected === true);
+  second.close();
+  await first.send("defect");
+  expect(first.state).toMatchObject({ group: { period: 1 }, player: { move: "defect" } });
+  expect(first.state.players[2]).toEqual({ idInGroup: 2, hasMoved: false, isReplaced: false, connected: true });
+  await first.until(() => first.state.group.period === 2, 10_000);
+  expect(first.state.players[2]).toMatchObject({ isReplaced: true, connected: false, hasMoved: true });
+  await first.send("cooperate");
+  expect(first.state.group.period).toBe(3);
+  const back = await open(two?.code as string);
+  await first.until(() => first.state.players[2]?.isReplaced === false);
+  // What the computer did in the meantime stays done.
+  expect(back.state).toMatchObject({ group: { period: 3 }, player: { move: "cooperate" } });
+  await first.send("defect");
+  await back.until(() => back.state.group.period === 4);
+  expect(back.state.player.move).toBe(null);
+  await first.send("defect");
+  await back.send("defect");
+  expect(back.state.group).toMatchObject({
+    period: 5,
+    history: [
+      ["defect", "cooperate"],
+      ["cooperate", "cooperate"],
+      ["defect", "cooperate"],
+      ["defect", "defect"],
+    ],
+  });
 });
 
 test("connected is read-only", async () => {

@@ -2,6 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { headlessTab } from "../bots/headless-tab.ts";
+import type { Tab } from "../bots/tab.ts";
+import { connectLive } from "../client-sdk/connect-live.ts";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
 import { LiveState } from "../client-sdk/live-state.ts";
 import type { PublishedTree, StateFrame } from "../client-sdk/protocol.ts";
@@ -219,6 +222,34 @@ test("async methods, presence and form posts change it too", async () => {
   stop();
   first.close();
   socket.destroy();
+});
+
+test("connectLive has the state, and waits for what is to become of it", async () => {
+  const [one, other] = (await game.guests(["market"], 2)) as [Guest, Guest];
+  const live = await connectLive(`${game.base}/live/${one.code}`);
+  people.push(live.participant);
+  const later = live.until(({ group }) => group.price === 8);
+  const second = await open(other);
+  await second.send({ group: { price: 8 } });
+  expect((await later).group.price).toBe(8);
+  expect(live.state.player).toMatchObject({ idInGroup: 1, valuation: 7.5 });
+  await expect(live.until(({ group }) => group.price === 9, 50)).rejects.toMatchObject({ code: "timeout" });
+});
+
+test("bots have the state, and wait for what is to become of it", async () => {
+  const guests = (await game.guests(["market"], 2)) as [Guest, Guest];
+  const tabs: Tab[] = [];
+  let changes = 0;
+  for (const { code } of guests) {
+    const events = { page() {}, delivery() {}, state: () => void changes++ };
+    tabs.push(await headlessTab(`${game.base}/live/${code}`)(events));
+  }
+  const [first, second] = tabs as [Tab, Tab];
+  await first.send({ group: { price: 4 } });
+  expect(first.state.group.price).toBe(4);
+  while (second.state.group.price !== 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(changes).toBeGreaterThan(2);
+  for (const tab of tabs) tab.close();
 });
 
 test("pages see who is there, where the app publishes it", async () => {

@@ -224,3 +224,32 @@ test("a tab whose participant has moved on is sent to where they are", async () 
   await tab.waitForURL(/auction\/Results/);
   await stale.waitForURL(/auction\/Results/);
 });
+
+test("prisoner's dilemma: pages draw what is published, and show who is there", async () => {
+  const { links } = await startDemoSession(server.base, "prisoners_live");
+  const one = await open(links[0] as string, PHONE);
+  expect(await one.page.textContent("#there")).toContain("not here");
+  const two = await open(links[1] as string);
+  await one.page.waitForSelector("#dot.here");
+  await one.page.click("#choice >> text=Defect");
+  await two.page.waitForFunction(() => document.querySelector("#status")?.textContent?.includes("has chosen"));
+  // Not in the page either: what the other has chosen is not published to this player.
+  expect(await two.page.evaluate(() => JSON.stringify(window.live.state.players[1]))).not.toContain("move");
+  await two.page.click("#choice >> text=Cooperate");
+  for (const { page } of [one, two]) {
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent?.startsWith("Period 2 of 5"));
+  }
+  const history = (page: Page) => page.$$eval("#history td", (cells) => cells.map((cell) => cell.textContent));
+  expect(await history(one.page)).toEqual(["1", "defect", "cooperate"]);
+  expect(await history(two.page)).toEqual(["1", "cooperate", "defect"]);
+  // A page that is loaded anew has asked for nothing, and shows the same.
+  await one.page.click("#choice >> text=Cooperate");
+  await one.page.reload();
+  expect(await history(one.page)).toEqual(["1", "defect", "cooperate"]);
+  expect(await one.page.textContent("#status")).toBe("Period 2: waiting for the other player.");
+  const width = await one.page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBeLessThanOrEqual(PHONE.width);
+  await two.page.context().close();
+  await one.page.waitForFunction(() => document.querySelector("#there")?.textContent?.includes("do not come soon"));
+  expect([...one.errors, ...two.errors]).toEqual([]);
+});

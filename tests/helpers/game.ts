@@ -89,9 +89,9 @@ export class TestGame {
   }
 
   /** A new session, in which everybody has opened their link. */
-  async guests(appSequence: string[], participants: number): Promise<Guest[]> {
+  async guests(appSequence: string[], participants: number, parameters: object = {}): Promise<Guest[]> {
     const session = await this.game.createSession(
-      { name: "test", appSequence, numDemoParticipants: participants },
+      { name: "test", appSequence, numDemoParticipants: participants, ...parameters },
       { participants, isDemo: false },
     );
     const people = await this.game.store.read.participants(session.id as number);

@@ -16,6 +16,7 @@ import {
   type PlayerOf,
   type RowOf,
   random,
+  type StateOf,
   text,
   timestamp,
 } from "walras";
@@ -264,3 +265,31 @@ defineConfig({
   currency: { code: "EUR", decimals: 2, locale: "de" },
   language: "de",
 });
+
+// Published state, as bots and tests see it.
+const published = defineApp({
+  name: "published",
+  playersPerGroup: 2,
+  presenceGrace: 3,
+  publishPresence: true,
+  group: {
+    price: currency({ publish: "group" }),
+    side: text({ choices: ["buy", "sell"], publish: "group" }),
+    leader: link("player", { blank: true, publish: "group" }),
+  },
+  player: { offers: json<number[]>({ initial: [], publish: "player" }) },
+});
+published.page("Play", {
+  presence(player, connected) {
+    expectType<Equal<typeof connected, boolean>>();
+    expectType<Equal<typeof player.connected, boolean>>();
+    return { others: connected };
+  },
+});
+export function look(state: StateOf<typeof published>): void {
+  expectType<Equal<typeof state.group.price, number | null | undefined>>();
+  expectType<Equal<typeof state.group.side, "buy" | "sell" | null | undefined>>();
+  expectType<Equal<typeof state.group.leader, number | null | undefined>>();
+  expectType<Equal<typeof state.player.offers, number[] | null | undefined>>();
+  expectType<Equal<(typeof state.players)[1]["connected"], boolean | undefined>>();
+}
