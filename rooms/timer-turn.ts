@@ -92,7 +92,7 @@ export class TimerTurn implements Turn {
       view.finish();
       return {
         unit: view.unit,
-        entry: { kind: "timer", at, input: inputOf(row, timer, true), seed: dice.seed, participantId, ...mail.entry },
+        entry: { kind: "timer", at, input: inputOf(row, timer), seed: dice.seed, participantId, ...mail.entry },
         release: (seq) => {
           mail.deliver(seq);
           release?.();
@@ -152,7 +152,7 @@ export class TimerTurn implements Turn {
       entry: {
         kind: "timer",
         at,
-        input: inputOf(row, timer, this.#spoiled === undefined),
+        input: inputOf(row, timer),
         output: JSON.stringify(output),
       },
       release: () => {},
@@ -172,9 +172,9 @@ function firingOf(row: Row, at: number): Firing {
 }
 
 /** JSON text of {@link RecordedFiring}. */
-function inputOf(row: Row, { id, name, dueAt, missed }: Firing, withPayload: boolean): string {
+function inputOf(row: Row, { id, name, dueAt, missed }: Firing): string {
   const firing: RecordedFiring = { n: id, name, dueAt, ...(missed > 0 ? { missed } : {}) };
-  const payload = withPayload ? (row.values.payload as string | null) : null;
+  const payload = row.values.payload as string | null;
   const text = JSON.stringify(firing);
   return payload === null ? text : `${text.slice(0, -1)},"payload":${payload}}`;
 }

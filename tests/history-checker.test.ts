@@ -17,6 +17,10 @@ function echo(uid: string, sent: Partial<SentMessage>): Draft<SentMessage> {
   return { uid, client: "", n: 0, page: PAGE, data, transfer: null, answer: "done", ...sent };
 }
 
+function later(uid: string, sent: Partial<SentMessage>): Draft<SentMessage> {
+  return { ...echo(uid, sent), data: JSON.stringify({ uid, do: "later", after: 2 }) };
+}
+
 function entryOf(message: SentMessage, seq: number, participant: string, changes: Partial<Entry> = {}): Draft<Entry> {
   const { page, client, n, data: input } = message;
   return {
@@ -98,19 +102,41 @@ function goodHistory(): Draft<History> {
       ],
       entries: [
         loaded(1),
-        entryOf(a1, 2, "A", { deliveries: [{ to: [1, 2], data: toldOfA1 }] }),
-        entryOf(b1, 3, "B", { deliveries: [{ to: [1], data: toldOfB1 }] }),
+        entryOf(a1, 2, "A", { deliveries: [{ to: [1, 2], page: PAGE, data: toldOfA1 }] }),
+        entryOf(b1, 3, "B", { deliveries: [{ to: [1], page: PAGE, data: toldOfB1 }] }),
         entryOf(a2, 4, "A", { kind: "refused", refusal: "failed" }),
-        entryOf(a3, 5, "A", { deliveries: [{ to: [1], data: heard("a3") }] }),
+        entryOf(a3, 5, "A", { deliveries: [{ to: [1], page: PAGE, data: heard("a3") }] }),
         loaded(6),
         entryOf(a4, 7, "A"),
-        entryOf(a5, 8, "A", { deliveries: [{ to: [1, 2], data: toldOfA5 }] }),
-        entryOf(b2, 9, "B", { deliveries: [{ to: [2], data: heard("b2") }] }),
+        entryOf(a5, 8, "A", { deliveries: [{ to: [1, 2], page: PAGE, data: toldOfA5 }] }),
+        entryOf(b2, 9, "B", { deliveries: [{ to: [2], page: PAGE, data: heard("b2") }] }),
       ],
       transfers: [row(1, "a1", 1, 2, 5), row(2, "b1", 2, 1, 3), row(3, "a4", 1, 2, 1), row(4, "a5", 1, 2, 4)],
+      rung: [],
+      pending: [],
     },
   };
 }
+
+/** The same, and then B sets two timers, of which one fires for A and B. */
+function withTimers(history: Draft<History>): Draft<History> {
+  const b3 = later("b3", { client: "B1", n: 3 });
+  const b4 = later("b4", { client: "B1", n: 4 });
+  const data = '{"rung":"b3","n":1}';
+  const nothing = { participant: null, page: null, client: null, n: null, input: "{}", refusal: null };
+  const fired = { group: 1, seq: 12, kind: "timer", ...nothing, deliveries: [{ to: [1, 2], page: PAGE, data }] };
+  history.database.entries.push(entryOf(b3, 10, "B"), entryOf(b4, 11, "B"), fired);
+  history.database.rung.push({ group: 1, uid: "b3", due: 2_000, fired: 2_003 });
+  history.database.pending.push({ group: 1, uid: "b4" });
+  of(history.tabs, ({ participant }) => participant === "B").sent.push(b3, b4);
+  load(history, 1, 0).received.push({ seq: 12, data });
+  load(history, 0, 1).received.push({ seq: 12, data });
+  return history;
+}
+
+test("a good history with timers passes", () => {
+  expect(check(withTimers(goodHistory())).findings).toEqual([]);
+});
 
 test("a good history passes", () => {
   const { findings, ...counts } = check(goodHistory());
@@ -130,6 +156,7 @@ function of<T>(list: readonly T[], matches: (item: T) => boolean): T {
   return found;
 }
 const entry = ({ database }: Draft<History>, seq: number) => of(database.entries, (one) => one.seq === seq);
+const rung = ({ database }: Draft<History>) => of(database.rung, () => true);
 const sent = ({ tabs }: Draft<History>, uid: string) =>
   of(
     tabs.flatMap((tab) => tab.sent),
@@ -233,6 +260,22 @@ const PLANTS: [what: string, figure: Figure, plant: (history: Draft<History>) =>
   ["rows with a hole", "holes", (h) => (row(h, "a5").n = 5)],
   ["a client's messages with a hole", "holes", (h) => (entry(h, 9).n = sent(h, "b2").n = 3)],
   ["a message that is never answered", "unanswered", (h) => (of(h.tabs, () => true).unanswered = 1)],
+  ["a timer that is gone without having fired", "lost", (h) => withTimers(h).database.pending.pop()],
+  ["a timer that fired twice", "duplicated", (h) => h.database.rung.push(...[rung(withTimers(h)), rung(h)].slice(1))],
+  [
+    "a timer that has fired and is pending",
+    "duplicated",
+    (h) => withTimers(h).database.pending.push({ group: 1, uid: "b3" }),
+  ],
+  ["a timer that nobody has set", "invented", (h) => (rung(withTimers(h)).uid = "b2")],
+  ["a timer of another group", "invented", (h) => (rung(withTimers(h)).group = 2)],
+  ["a timer that fired too early", "early", (h) => (rung(withTimers(h)).fired = 1_999)],
+  ["a delivery of a timer that is missing", "gaps", (h) => load(withTimers(h), 1, 0).received.pop()],
+  [
+    "a delivery of a timer to another page",
+    "seenNotStored",
+    (h) => (of(entry(withTimers(h), 12).deliveries, () => true).page = "market/1/Deal"),
+  ],
   ["money out of nothing", "moneyWrong", (h) => (of(h.database.players, () => true).money += 1)],
   [
     "money in the wrong pocket",

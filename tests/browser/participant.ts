@@ -94,7 +94,7 @@ export class Tab {
       }
       case "sent": {
         const data: Message = JSON.parse(note.data);
-        const transfer = data.do === "echo" ? null : { to: data.to, amount: data.amount };
+        const transfer = "to" in data ? { to: data.to, amount: data.amount } : null;
         const { kind: _, ...sent } = note;
         this.sent.push({ ...sent, transfer, answer: null });
         return;
@@ -197,6 +197,8 @@ export function historyOf(participants: readonly Participant[], all: Database, s
     players: all.players.filter(ours),
     entries: all.entries.filter(ours),
     transfers: all.transfers.filter(ours),
+    rung: all.rung.filter(ours),
+    pending: all.pending.filter(ours),
   };
   return { tabs: participants.flatMap(({ tabs }) => tabs).map((tab) => tab.history(database)), database, startMoney };
 }

@@ -20,6 +20,8 @@ export const FIGURES = [
   "holes",
   /** Without an answer at the end, though everything had come to rest. */
   "unanswered",
+  /** A timer that fired before its time. */
+  "early",
   /** Money made or gone, or a balance that its transfers do not explain. */
   "moneyWrong",
 ] as const;
@@ -42,6 +44,7 @@ export function check({ tabs, database, startMoney }: History): Verdict {
   checkNumbers(facts, report);
   checkMessages(tabs, facts, report);
   checkMoney(facts, startMoney, report);
+  checkTimers(database, facts, report);
   for (const tab of tabs) {
     checkOrder(tab, facts, report);
     for (const load of tab.loads) checkPage(tab, load, facts, report);
@@ -202,9 +205,11 @@ function checkPage(tab: TabHistory, load: PageLoad, facts: Facts, report: Report
   if (load.transfers < shown) report("gaps", `${where} showed only ${load.transfers} transfers of ${shown}`);
 
   const due = new Map<number, string>();
-  for (const { seq, page, deliveries } of entries) {
-    if (page !== load.page || seq <= load.after) continue;
-    for (const { to, data } of deliveries) if (to.includes(player.idInGroup)) due.set(seq, data);
+  for (const { seq, deliveries } of entries) {
+    if (seq <= load.after) continue;
+    for (const { to, page, data } of deliveries) {
+      if (page === load.page && to.includes(player.idInGroup)) due.set(seq, data);
+    }
   }
   const seen = new Set<number>();
   let newest = 0;
@@ -218,6 +223,37 @@ function checkPage(tab: TabHistory, load: PageLoad, facts: Facts, report: Report
   const isComplete = tab.stayed && load === tab.loads.at(-1);
   for (const seq of due.keys()) {
     if (!seen.has(seq) && (isComplete || seq < newest)) report("gaps", `${where}: ${seq}`);
+  }
+}
+
+/** Each timer that was set fires once, in its group and not before its time; whatever else becomes of who set it. */
+function checkTimers(database: Database, facts: Facts, report: Report): void {
+  const { rung, pending } = database;
+  const set = new Map<string, Entry>();
+  for (const [uid, entry] of facts.messages) {
+    if (entry.kind === "message" && entry.input?.includes('"do":"later"') === true) set.set(uid, entry);
+  }
+  const seen = new Map<string, number>();
+  for (const { uid, group, due, fired } of rung) {
+    seen.set(uid, (seen.get(uid) ?? 0) + 1);
+    if (set.get(uid)?.group !== group) report("invented", `the timer of ${uid} in group ${group}`);
+    if (fired < due) report("early", `the timer of ${uid}, due at ${due}, at ${fired}`);
+  }
+  for (const { uid, group } of pending) {
+    if (set.get(uid)?.group !== group) report("invented", `a pending timer of ${uid} in group ${group}`);
+    if (seen.has(uid)) report("duplicated", `the timer of ${uid} has fired and is pending`);
+  }
+  for (const { kind, refusal, input } of database.entries) {
+    if (kind !== "timer" || refusal === null) continue;
+    // The database refused what the firing changed.
+    const { payload: uid } = JSON.parse(input ?? "{}") as { payload: string };
+    seen.set(uid, (seen.get(uid) ?? 0) + 1);
+  }
+  const waiting = new Set(pending.map(({ uid }) => uid));
+  for (const [uid, entry] of set) {
+    const times = seen.get(uid) ?? 0;
+    if (times > 1) report("duplicated", `the timer of ${uid} fired ${times} times`);
+    if (times === 0 && !waiting.has(uid)) report("lost", `the timer that ${at(entry)} has set`);
   }
 }
 

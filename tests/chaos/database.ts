@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Client } from "pg";
-import type { RecordedOutput } from "../../rooms/deliveries.ts";
+import { outputOf, type RecordedOutput } from "../../rooms/deliveries.ts";
 import { startPostgres } from "../helpers/postgres.ts";
 import type { Database } from "./history.ts";
+import type { Rung } from "./project/apps/market/index.ts";
 
 export type DatabaseKind = "sqlite" | "postgres";
 
@@ -68,6 +69,8 @@ export async function readDatabase({ query }: Place): Promise<Database> {
   const transfers = await query(
     "select actor_id, n, player_id, receiver, amount, uid from market_transfer order by actor_id, n",
   );
+  const groups = await query("select id, rung from market_group order by id");
+  const timers = await query("select actor_id, payload from timer order by actor_id, n");
   const places = new Map(players.map((row) => [Number(row.id), Number(row.id_in_group)]));
   return {
     players: players.map((row) => ({
@@ -89,7 +92,11 @@ export async function readDatabase({ query }: Place): Promise<Database> {
         n: row.n === null ? null : Number(row.n),
         input: text(row.input),
         refusal: output.e?.code ?? null,
-        deliveries: (output.d ?? []).map(({ to, m }) => ({ to, data: JSON.stringify(m) })),
+        deliveries: outputOf({ output: text(row.output), page: text(row.page) }).map(({ to, page, text: data }) => ({
+          to,
+          page,
+          data,
+        })),
       };
     }),
     transfers: transfers.map((row) => ({
@@ -100,6 +107,10 @@ export async function readDatabase({ query }: Place): Promise<Database> {
       to: Number(row.receiver),
       amount: Number(row.amount),
     })),
+    rung: groups.flatMap((row) =>
+      (JSON.parse(String(row.rung)) as Rung[]).map((rung) => ({ group: Number(row.id), ...rung })),
+    ),
+    pending: timers.map((row) => ({ group: Number(row.actor_id), uid: String(JSON.parse(String(row.payload))) })),
   };
 }
 

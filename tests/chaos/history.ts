@@ -57,6 +57,9 @@ export interface Database {
   readonly entries: readonly Entry[];
   /** By group and n. */
   readonly transfers: readonly TransferRow[];
+  /** Timers that have fired, in the order in which they did, and those that have not. */
+  readonly rung: readonly RungTimer[];
+  readonly pending: readonly { group: number; uid: string }[];
 }
 
 export interface PlayerRow {
@@ -79,7 +82,15 @@ export interface Entry {
   readonly input: string | null;
   /** The refusal's code. */
   readonly refusal: string | null;
-  readonly deliveries: readonly { to: readonly number[]; data: string }[];
+  /** `page` of the recipients. */
+  readonly deliveries: readonly { to: readonly number[]; page: string; data: string }[];
+}
+
+export interface RungTimer {
+  readonly group: number;
+  readonly uid: string;
+  readonly due: number;
+  readonly fired: number;
 }
 
 export interface TransferRow {

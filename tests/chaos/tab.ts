@@ -10,7 +10,7 @@ import { type Message, PLAYERS } from "./project/apps/market/index.ts";
 export const ACTIONS = { send: 70, burst: 5, cut: 4, reload: 3, wander: 2, duplicate: 2, nap: 2, wait: 10 } as const;
 export type Action = keyof typeof ACTIONS;
 
-const MESSAGES = { give: 70, echo: 10, fail: 8, nonsense: 8 } as const;
+const MESSAGES = { give: 70, echo: 10, later: 6, fail: 8, nonsense: 8 } as const;
 const TELL = { everybody: 8, receiver: 3, nobody: 2 } as const;
 
 export interface TabOptions {
@@ -241,6 +241,8 @@ export class Tab {
         return { do: "give", to, amount, tell: chance.pick(TELL) };
       case "echo":
         return { do: "echo" };
+      case "later":
+        return { do: "later", after: chance.between(0, 5) };
       case "fail":
         return { do: "fail", to, amount };
       case "nonsense":

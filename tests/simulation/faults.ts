@@ -60,6 +60,7 @@ export const CONSEQUENCES = [
   "inherited",
   "reconnected",
   "roundChanged",
+  "rung",
 ] as const;
 export type Consequence = (typeof CONSEQUENCES)[number];
 export type Happening = Fault | Blow | Consequence;

@@ -10,6 +10,7 @@ import { Gate } from "../../rooms/gate.ts";
 import { MessageTurn } from "../../rooms/message-turn.ts";
 import { Presence } from "../../rooms/presence.ts";
 import { PublishedState } from "../../rooms/published-state.ts";
+import { TimerIndex } from "../../rooms/timer-index.ts";
 import { SimStore } from "./sim-store.ts";
 
 /** One bug, planted into a module while it runs. */
@@ -262,6 +263,28 @@ export const MUTANTS: readonly Mutant[] = [
         for (const take of undo) take();
       };
     },
+  },
+  {
+    module: "timer-index",
+    bug: "what is due next in a group is not looked at",
+    plant: change(TimerIndex.prototype, "look", () => () => {}),
+  },
+  {
+    module: "timer-index",
+    bug: "a group of which a timer has fired waits for no other",
+    plant: change(TimerIndex.prototype, "begun", () => () => {}),
+  },
+  {
+    module: "timer-turn",
+    bug: "the unit of a firing does not take the timer away",
+    plant: change(
+      Unit.prototype,
+      "changes",
+      (changes) =>
+        function () {
+          return changes.call(this).filter((one: Any) => one.op !== "delete" || one.table.name !== "timer");
+        },
+    ),
   },
   {
     module: "gate",

@@ -33,6 +33,8 @@ export interface ProcessOptions {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly shared: boolean;
   readonly limits: ActorLimits;
+  /** It looks after the timers of groups that are not loaded. */
+  readonly timers: boolean;
   /** How often the database is asked whether a group was taken over, in milliseconds. */
   readonly ownership: number;
   log(message: string, fields?: Record<string, unknown>): void;
@@ -104,6 +106,7 @@ export class Process {
       { store: this.#store, call: (actorId, command) => this.actors.call(actorId, command) },
       sleep,
     );
+    if (options.timers) this.actors.timers.start();
     if (options.shared) this.#watchOwnership();
   }
 

@@ -1,14 +1,14 @@
 import { linkDefaults } from "../../client-sdk/link.ts";
 import type { AppSpec } from "../../entities/app-spec.ts";
 import { createSession } from "../../entities/sessions.ts";
-import { ParticipantTable } from "../../entities/system-tables.ts";
+import { ParticipantTable, TimerTable } from "../../entities/system-tables.ts";
 import type { ActorLimits } from "../../rooms/actor-world.ts";
-import type { RecordedOutput } from "../../rooms/deliveries.ts";
+import { outputOf, type RecordedOutput } from "../../rooms/deliveries.ts";
 import { GAME_LIMITS } from "../../rooms/game.ts";
 import { Chance } from "../chaos/chance.ts";
 import { check, FIGURES } from "../chaos/checker.ts";
 import type { Entry, Database as Facts, TabHistory } from "../chaos/history.ts";
-import market, { MONEY, PLAYERS } from "../chaos/project/apps/market/index.ts";
+import market, { MONEY, PLAYERS, type Rung } from "../chaos/project/apps/market/index.ts";
 import { VirtualClock } from "../helpers/virtual-clock.ts";
 import { Database } from "./database.ts";
 import { BLOWS, type Blow, Faults, type Happening } from "./faults.ts";
@@ -56,6 +56,8 @@ class Run {
   readonly #projection = new Projection(this.#database);
   readonly #shared: boolean;
   readonly #limits: ActorLimits;
+  /** Some runs have timers; the others are as they were before there were any, with the bugs that they are named for. */
+  readonly #timers: boolean;
   /** Places for processes; what runs there now. */
   readonly #slots: Process[] = [];
   readonly #processes = new Map<string, Process>();
@@ -79,6 +81,7 @@ class Run {
     this.#network = new Network({ clock: this.#clock, chance: new Chance(seed, "network"), faults: this.#faults });
     this.#shared = this.#chance.next() < 0.7;
     this.#limits = this.#makeLimits();
+    this.#timers = seed % 5 === 1 || seed % 5 === 2;
   }
 
   async play(): Promise<RunResult> {
@@ -127,6 +130,7 @@ class Run {
       apps: APPS,
       shared: this.#shared,
       limits: this.#limits,
+      timers: this.#timers,
       ownership: GAME_LIMITS.ownership,
       log: (message, fields) =>
         this.#trace(
@@ -215,6 +219,7 @@ class Run {
       network: this.#network,
       route: () => this.#slots[this.#routes.get(code) ?? 0] as Process,
       find: (processId) => this.#processes.get(processId) as Process,
+      timers: this.#timers,
       newClientId: () => `client-${String(++this.#clients).padStart(3, "0")}`,
       // Durable before seen, at the very moment.
       watch: {
@@ -331,6 +336,7 @@ class Run {
     this.#compareAtRest(open);
     for (const tab of open) tab.finish();
     for (const process of this.#processes.values()) process.life.end();
+    for (const { payload } of this.#database.rows(TimerTable)) this.#findings.push(`restless: the timer of ${payload}`);
   }
 
   #judge(): string[] {
@@ -338,6 +344,7 @@ class Run {
     const facts = this.#facts(histories);
     const { figures, findings, effects } = check({ tabs: histories, database: facts, startMoney: MONEY });
     this.#faults.counts.set("effects", effects);
+    this.#faults.counts.set("rung", facts.rung.length);
     for (const figure of FIGURES) if (figures[figure] > 0) this.#trace(`${figure}: ${figures[figure]}`);
     return [...findings.map(({ figure, what }) => `${figure}: ${what}`), ...this.#leftBehind(facts)];
   }
@@ -379,7 +386,7 @@ class Run {
             // The input of a message that the database refused is not kept: the number tells which it was.
             input: entry.kind === "refused" ? (sent.get(`${entry.clientId} ${entry.n}`) ?? entry.input) : entry.input,
             refusal: output.e?.code ?? null,
-            deliveries: (output.d ?? []).map(({ to, m }) => ({ to, data: JSON.stringify(m) })),
+            deliveries: outputOf(entry).map(({ to, page, text: data }) => ({ to, page, data })),
           };
         }),
     );
@@ -402,6 +409,12 @@ class Run {
         to: Number(row.receiver),
         amount: Number(row.amount),
       })),
+      rung: this.#database
+        .rows(market.spec.group.table)
+        .flatMap((row) => (JSON.parse(String(row.rung)) as Rung[]).map((rung) => ({ group: Number(row.id), ...rung }))),
+      pending: this.#database
+        .rows(TimerTable)
+        .map((row) => ({ group: Number(row.actorId), uid: String(JSON.parse(String(row.payload))) })),
     };
   }
 

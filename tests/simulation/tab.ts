@@ -25,6 +25,8 @@ export interface TabOptions {
   /** Where a seat's connection goes. */
   find(processId: string): Process;
   newClientId(): string;
+  /** It also sets timers. */
+  readonly timers: boolean;
   /** Told at once what the page sees, so that it can be compared with the database of that moment. */
   watch: {
     loaded(tab: TabHistory, load: PageLoad): void;
@@ -108,6 +110,7 @@ export class Tab {
     const amount = chance.whole(1, 20);
     if (faults.strike("throwing")) this.#send({ do: "fail", to, amount });
     else if (faults.strike("nonsense")) this.#send({ do: "give", to, amount: -amount, tell: "everybody" });
+    else if (this.#options.timers && chance.next() < 0.15) this.#send({ do: "later", after: chance.between(0, 4) });
     else if (chance.next() < 0.15) this.#send({ do: "echo" });
     else this.#send({ do: "give", to, amount, tell: chance.pick({ everybody: 8, receiver: 3, nobody: 2 }) });
   }
@@ -149,8 +152,14 @@ export class Tab {
 
   /** Sends a message to itself. @returns whether it has come back, and with it everything before */
   confirm(): () => boolean {
-    const uid = this.#send({ do: "echo" });
+    let uid = this.#send({ do: "echo" });
+    let load = this.#page?.load;
     return () => {
+      if (this.#page?.load !== load && this.isSettled) {
+        // The page was told to load again after it was sent: what came before that is not due to the new one.
+        uid = this.#send({ do: "echo" });
+        load = this.#page?.load;
+      }
       const last = this.#page?.load.received.at(-1);
       return (
         last?.data === JSON.stringify({ uid }) ||

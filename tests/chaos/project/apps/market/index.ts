@@ -1,10 +1,17 @@
-import { defineApp, type GroupOf, integer, link, type PlayerOf, text } from "walras";
+import { defineApp, type GroupOf, integer, json, link, now, type PlayerOf, text } from "walras";
 import { z } from "zod";
 
 export const PLAYERS = 3;
 /** What each player has in each round; give only moves it. */
 export const MONEY = 100;
 export const ROUNDS = 4;
+
+/** A timer that has fired; times in milliseconds since 1970. */
+export interface Rung {
+  uid: string;
+  due: number;
+  fired: number;
+}
 
 const app = defineApp({
   name: "market",
@@ -13,7 +20,7 @@ const app = defineApp({
   rounds: ROUNDS,
   presenceGrace: 0.03,
   publishPresence: true,
-  group: { transfers: integer({ initial: 0, publish: "group" }) },
+  group: { transfers: integer({ initial: 0, publish: "group" }), rung: json<Rung[]>({ initial: [] }) },
   player: { money: integer({ initial: MONEY, publish: "group" }), given: integer({ initial: 0, publish: "player" }) },
   extraModels: { Transfer: { player: link("player"), receiver: integer(), amount: integer(), uid: text() } },
 });
@@ -25,6 +32,8 @@ const message = z.discriminatedUnion("do", [
   // Does the same, and then throws.
   z.object({ do: z.literal("fail"), ...give }),
   z.object({ do: z.literal("echo"), uid: z.string() }),
+  // Sets a timer, in seconds.
+  z.object({ do: z.literal("later"), uid: z.string(), after: z.number() }),
 ]);
 /** What pages send; anything else is refused by the schema. */
 export type Message = z.infer<typeof message>;
@@ -41,6 +50,10 @@ const trade = {
   live(player: PlayerOf<typeof app>, data: Message) {
     const { group } = player;
     if (data.do === "echo") return { [player.idInGroup]: { uid: data.uid } };
+    if (data.do === "later") {
+      group.after(data.after, "ring", data.uid);
+      return;
+    }
     transfer(group, player, data);
     if (data.do === "fail") throw new Error("as ordered");
     const told: Told = {
@@ -68,5 +81,10 @@ function transfer(
 app.page("Trade", trade);
 // The same with all earlier deliveries at each page load.
 app.page("Deal", { ...trade, history: true });
+
+app.timer("ring", (group, uid: string, { dueAt }) => {
+  group.rung.push({ uid, due: dueAt, fired: now() });
+  return { 0: { rung: uid, n: group.rung.length } };
+});
 
 export default app;
