@@ -2,6 +2,8 @@
  * The script of every participant page, live or not: bundled by the server, loaded in the page's <head>.
  * It gives authors `forminputs`, makes sliders work, and fills inputs again after a failed submit.
  */
+import { startCountdown } from "./countdown.ts";
+import { systemEnv } from "./env.ts";
 import type { PageFormData } from "./form-data.ts";
 import { restoreInputs } from "./form-inputs.ts";
 import { watchSubmits } from "./page-form.ts";
@@ -29,8 +31,53 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const range of document.querySelectorAll<HTMLInputElement>(".slider > input[type=range]")) watchSlider(range);
   const form = pageForm();
   const data = document.getElementById("walras-form")?.textContent;
-  if (form && data) restoreInputs(form, JSON.parse(data) as PageFormData);
+  if (!form || !data) return;
+  const page = JSON.parse(data) as PageFormData;
+  restoreInputs(form, page);
+  if (page.timer) countDown(form, page.timer);
 });
+
+/** Shows what is left of the page's time, and sends what is filled in when it is over. */
+function countDown(form: HTMLFormElement, { left, announce }: NonNullable<PageFormData["timer"]>): void {
+  const box = document.querySelector(".otree-timer");
+  const time = document.querySelector(".otree-timer__time-left");
+  const voice = box?.querySelector("[aria-live]");
+  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  const look = startCountdown({
+    left,
+    announce,
+    // The server may have taken that long to send the page: whoever has less time than they think submits too late.
+    since: navigation?.requestStart ?? 0,
+    now: () => performance.now(),
+    wall: () => Date.now(),
+    after: systemEnv.after,
+    show(text, isSoon, secondsLeft) {
+      if (time) time.textContent = text;
+      box?.classList.toggle("soon", isSoon);
+      box?.dispatchEvent(new CustomEvent("walras:time", { bubbles: true, detail: { secondsLeft } }));
+    },
+    say(text) {
+      if (voice) voice.textContent = text;
+    },
+    onEnd() {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name: "timeout_happened", value: "1" });
+      form.append(field);
+      // Past all checks, as nobody could mend anything any more.
+      HTMLFormElement.prototype.submit.call(form);
+    },
+    onWake() {
+      // Where the participant has been taken on meanwhile, the answer is a redirect.
+      fetch(location.href, { method: "HEAD", redirect: "manual", cache: "no-store" }).then(
+        (answer) => {
+          if (answer.type === "opaqueredirect") location.replace(location.pathname + location.search);
+        },
+        () => {},
+      );
+    },
+  });
+  document.addEventListener("visibilitychange", look);
+}
 
 // A live page's script does both itself, with its outbox in mind.
 if (!("live" in window)) {

@@ -88,6 +88,8 @@ export interface PageSpec {
   readonly beforeNextPage: ((player: never, how: PageEnd) => unknown) | undefined;
   /** Names the app to which the participant goes from here; nothing: to the next page. */
   readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[]) => unknown) | undefined;
+  /** How long participants may stay; undefined: as long as they like. */
+  readonly timeout: PageTimeout | undefined;
   /** The participant may go back to the page before. */
   readonly allowBack: boolean;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
@@ -119,6 +121,14 @@ export interface CustomExport {
   readonly columns: readonly string[];
   /** The rows of one group, whose handle it gets: an array or generator of arrays, a value for each column. */
   readonly rows: (group: never) => Iterable<unknown>;
+}
+
+/** How long a page may be looked at, in seconds; from when its participant, or the first of the group, opens it. */
+export interface PageTimeout {
+  readonly seconds: PerPlayer<number | undefined>;
+  readonly groupSeconds: PerPlayer<number | undefined>;
+  /** Beside the clock. */
+  readonly text: PerPlayer<string | undefined>;
 }
 
 /** How a page was left. */

@@ -300,6 +300,8 @@ export const GROUP_COLUMNS = {
   extraCount: "integer",
   /** The last number given to a timer of this group. */
   timerCount: "integer",
+  /** Common deadlines of pages by name, once their time has begun. */
+  pageDeadlines: "json",
 } as const satisfies Record<string, ColumnKind>;
 
 /** Columns that every app's player table has before the author's own. */

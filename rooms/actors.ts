@@ -108,15 +108,16 @@ export class Actors {
   }
 
   /**
-   * Somebody has left a group. Where the next group has wait pages, they arrive there by themselves: their
-   * browser may never come, and the others must not wait for it.
+   * Somebody has left a group. Where the next group has wait pages or limits time, they arrive there by
+   * themselves: their browser may never come, and the others must not wait for it.
    */
   async follow({ id, code }: Values): Promise<void> {
     try {
       const place = await this.world.store.read.whereabouts(code as string);
       if (place === undefined || place.actorId === null || place.page === null) return;
       const app = this.world.apps.get(place.page.app);
-      if (app === undefined || app.pages.every((page) => page.wait === undefined)) return;
+      // On a wait page others wait for them; on a page whose time is limited, nobody shall wait for ever.
+      if (app === undefined || app.pages.every((page) => page.wait === undefined && page.timeout === undefined)) return;
       await this.call(place.actorId, { kind: "arrive", participantId: id as number });
     } catch (error) {
       this.world.log.warn("a participant was not followed to the next group", { error: messageOf(error) });

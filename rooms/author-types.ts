@@ -3,6 +3,7 @@ import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
 import type { ParticipantFields, SessionFields } from "./register.ts";
+import type { TimeoutOptions } from "./timeout-options.ts";
 
 /**
  * What a function of the app sends: `{ [idInGroup]: data }`, with `others` for everyone who is not named
@@ -234,7 +235,7 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 export type Silence = undefined | void;
 
 /** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
-export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<Pl, F> {
+export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<Pl, F>, TimeoutOptions<Pl> {
   /** true: a page that loads again gets all its earlier deliveries anew. Default: false. */
   history?: boolean;
   /** Whether this player gets to see the page. Default: yes. */

@@ -66,6 +66,8 @@ export interface PageContext {
   readonly form: FormContext | undefined;
   /** What the page's inputs should hold, by name: after a failed submit, whatever was posted. */
   readonly answers: Readonly<Record<string, string>>;
+  /** Set: the time on the page is limited; milliseconds that are left, and the text beside the clock. */
+  readonly timer: { readonly left: number; readonly text: string } | undefined;
   /** The page has a button back to the page before. */
   readonly canGoBack: boolean;
   readonly currency: CurrencyFormat;

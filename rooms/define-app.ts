@@ -21,6 +21,7 @@ import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
+import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
 
 type Models = Readonly<Record<string, Fields>>;
 type Constants = Readonly<Record<string, unknown>>;
@@ -363,7 +364,7 @@ const PAGE_FUNCTIONS = [
   "appAfterThisPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["history", "allowBack", ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = ["history", "allowBack", ...TIMEOUT_OPTIONS, ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
 
 /** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
 type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
@@ -404,6 +405,7 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
     beforeNextPage: options.beforeNextPage,
     appAfterThisPage: options.appAfterThisPage,
     allowBack: allowBack ?? false,
+    timeout: timeoutOf(options, where),
     presence: options.presence,
     wait: undefined,
   };

@@ -18,6 +18,8 @@ export const FORM_TEXTS = {
   yes: "Yes",
   no: "No",
   emptyChoice: "--------",
+  timeLeft: "Time left to complete this page:",
+  secondsLeft: "{seconds} seconds left",
   next: "Next",
   back: "Back",
   sliderUntouched: "Touch the line to answer.",

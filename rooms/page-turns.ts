@@ -1,21 +1,20 @@
 import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { BACK_FIELD, type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
-import type { PageEnd, PageSpec } from "../entities/app-spec.ts";
+import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
-import type { EntryKind } from "../entities/store.ts";
-import type { Value } from "../entities/tables.ts";
-import { describe } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
-import type { Command, Entry, Reply, WaitContext } from "./calls.ts";
+import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
-import { type Mail, post } from "./deliveries.ts";
+import { post } from "./deliveries.ts";
 import { FORM_TEXTS } from "./form-texts.ts";
-import { type FormScene, type Posted, showForm, takeForm } from "./form-turn.ts";
-import type { CallHook, FormErrors } from "./page-form.ts";
+import { type Posted, showForm } from "./form-turn.ts";
+import type { FormErrors } from "./page-form.ts";
+import { expectOpening, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
+import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
 import { WAIT_TEXTS } from "./wait-texts.ts";
 
@@ -58,8 +57,11 @@ export class PageTurn implements Turn {
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
       const reply = visit.carryOut(this.#command);
-      const left = actor.here(this.#command.participantId) === undefined;
-      return visit.outcome(this.#command, () => this.#settle(actor, reply, left));
+      const left = !visit.walk.isHere;
+      return visit.outcome(this.#command, () => {
+        visit.walk.settle(left);
+        this.#reply(reply);
+      });
     } catch (error) {
       visit.drop();
       return this.#say(refused(actor, participant, error));
@@ -77,18 +79,6 @@ export class PageTurn implements Turn {
   #say(reply: Reply): Outcome {
     return { release: () => this.#reply(reply) };
   }
-
-  /** The reply goes out; who left the group by this turn leaves its memory; tabs on the page that was left are told. */
-  #settle(actor: Actor, reply: Reply, left: boolean): void {
-    const { participantId } = this.#command;
-    for (const connection of actor.gate.connections()) {
-      if (connection.participantId === participantId && connection.page !== actor.pageOf(participantId)) {
-        actor.gate.reload(connection, "moved_on");
-      }
-    }
-    if (left) actor.depart(participantId);
-    this.#reply(reply);
-  }
 }
 
 function refusal({ code, message, retry }: WalrasError): Reply {
@@ -97,19 +87,17 @@ function refusal({ code, message, retry }: WalrasError): Reply {
 
 /** What one request does within its turn. */
 class Visit {
+  readonly walk: PageWalk;
   readonly #actor: Actor;
   readonly #participant: Row;
   readonly #at: number;
   readonly #dice: Dice;
   readonly #view: DirectView;
-  readonly #kind: Command["kind"];
-  /** What beforeNextPage returned, and the page that it belongs to. */
-  #returned: { deliveries: unknown; page: PageSpec } | undefined;
+  #timeoutHappened = false;
 
   constructor(actor: Actor, participant: Row, kind: Command["kind"]) {
     this.#actor = actor;
     this.#participant = participant;
-    this.#kind = kind;
     this.#at = actor.world.now();
     this.#dice = new Dice(actor.world.newSeed);
     this.#view = new DirectView(actor.memory, {
@@ -117,50 +105,77 @@ class Visit {
       at: this.#at,
       random: this.#dice.random,
     });
+    this.walk = new PageWalk(actor, participant, this.#view);
   }
 
   carryOut(command: Command): Reply {
-    if (this.#index === 0 && command.kind !== "whereabouts") {
-      this.#start(command.kind === "start" ? command.entry : undefined);
+    const { walk } = this;
+    if (walk.index === 0 && command.kind !== "whereabouts") {
+      walk.start(this.#at, command.kind === "start" ? command.entry : undefined);
     }
-    if (!this.#actor.itinerary.owns(this.#index)) return { kind: "goto", pageIndex: this.#index };
+    const reply = walk.isHere ? this.#do(command) : undefined;
+    if (reply !== undefined) return reply;
+    if (command.kind !== "whereabouts") expectOpening(walk, this.#at);
+    return { kind: "goto", pageIndex: walk.index };
+  }
+
+  /** undefined: they are to go where they are now. */
+  #do(command: Command): Reply | undefined {
+    const { walk } = this;
     switch (command.kind) {
       case "start":
-        return { kind: "goto", pageIndex: this.#index };
+        return undefined;
       case "arrive":
-        this.#skip();
-        return { kind: "goto", pageIndex: this.#index };
+        walk.skip();
+        return undefined;
       case "whereabouts": {
-        if (this.#index === 0) return { kind: "goto", pageIndex: 0 };
-        const live = connects(this.#actor.app, this.#page);
-        return { kind: "at", pageIndex: this.#index, page: this.#identity, live };
+        if (walk.index === 0) return undefined;
+        const live = connects(this.#actor.app, walk.page);
+        return { kind: "at", pageIndex: walk.index, page: walk.identity, live };
       }
-      case "view":
-        if (command.pageIndex !== this.#index) return { kind: "goto", pageIndex: this.#index };
-        if (this.#skip()) return { kind: "goto", pageIndex: this.#index };
-        return this.#render();
+      case "view": {
+        if (command.pageIndex !== walk.index || walk.skip()) return undefined;
+        const deadline = openDeadline(walk, this.#at);
+        if (deadline === undefined || deadline > this.#at) return this.#render(deadline);
+        this.#timeoutHappened = true;
+        timeOut(walk, {});
+        return undefined;
+      }
       case "submit":
-        return command.pageIndex === this.#index
-          ? this.#submit(command.form)
-          : { kind: "goto", pageIndex: this.#index };
+        return command.pageIndex === walk.index ? this.#submit(command.form) : undefined;
     }
   }
 
+  #submit(posted: Posted): Reply | undefined {
+    const { walk } = this;
+    // Nobody leaves a wait page by a form.
+    if (walk.page.wait !== undefined) return undefined;
+    if (BACK_FIELD in posted) {
+      walk.goBack();
+      return undefined;
+    }
+    const { errors, timeoutHappened } = takePage(walk, this.#at, posted);
+    this.#timeoutHappened = timeoutHappened;
+    return errors === undefined ? undefined : this.#render(openDeadline(walk, this.#at), posted, errors);
+  }
+
   outcome(command: Command, settle: () => void): Outcome {
-    const page = this.#index > 0 && "pageIndex" in command ? this.#identityAt(command.pageIndex) : undefined;
-    const mail = this.#mail(page);
+    const index = "pageIndex" in command ? command.pageIndex : 0;
+    const page = index > 0 && this.walk.index > 0 ? this.walk.identityAt(index) : undefined;
+    const { sent } = this.walk;
+    const mail = sent === undefined ? undefined : post(this.#actor, sent.deliveries, { ...sent, page });
     this.#view.finish();
     const { unit } = this.#view;
     if (unit.changes().length === 0) return { unit, release: settle };
-    const kind: EntryKind = this.#kind === "whereabouts" || this.#kind === "arrive" ? "view" : this.#kind;
+    const { kind } = command;
     return {
       unit,
       entry: {
-        kind,
+        kind: kind === "whereabouts" || kind === "arrive" ? "view" : kind,
         at: this.#at,
         participantId: command.participantId,
         page,
-        input: JSON.stringify(command.kind === "submit" ? { ...command, outbox: undefined } : command),
+        input: JSON.stringify({ ...command, outbox: undefined, timeoutHappened: this.#timeoutHappened || undefined }),
         seed: this.#dice.seed,
         ...mail?.entry,
       },
@@ -171,157 +186,25 @@ class Visit {
     };
   }
 
-  /** What the page that was left sends, to everybody where they are now. */
-  #mail(from: string | undefined): Mail | undefined {
-    if (this.#returned === undefined) return undefined;
-    const { deliveries, page } = this.#returned;
-    const player = this.#actor.memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number;
-    return post(this.#actor, deliveries, {
-      where: `${this.#actor.app.name}/${page.name} beforeNextPage`,
-      player,
-      page: from,
-    });
-  }
-
   drop(): void {
     this.#view.end();
     this.#view.unit.undo();
   }
 
-  get #index(): number {
-    return this.#participant.values.pageIndex as number;
-  }
-
-  get #identity(): string {
-    return this.#identityAt(this.#index) ?? "";
-  }
-
-  get #page(): PageSpec {
-    return this.#pageAt(this.#index);
-  }
-
-  #pageAt(index: number): PageSpec {
-    return this.#actor.itinerary.page(index, this.#participant.values.pageOrder);
-  }
-
-  #identityAt(index: number): string | undefined {
-    return this.#actor.itinerary.identity(index, this.#participant.values.pageOrder);
-  }
-
-  #set(name: "pageIndex" | "startedAt" | "label" | "entry", value: Value): void {
-    this.#view.unit.set(this.#participant, name, value);
-  }
-
-  #start({ label, parameters }: Entry = {}): void {
-    if (label !== undefined && this.#participant.values.label === null) this.#set("label", label);
-    if (parameters !== undefined) this.#set("entry", JSON.stringify(parameters));
-    this.#set("pageIndex", 1);
-    this.#set("startedAt", this.#at);
-    this.#skip();
-  }
-
-  /** Goes past pages of this group that are not displayed. True if the participant moved. */
-  #skip(): boolean {
-    const before = this.#index;
-    while (this.#actor.itinerary.owns(this.#index) && !this.#isDisplayed(this.#page)) {
-      this.#set("pageIndex", this.#index + 1);
-    }
-    return this.#index !== before;
-  }
-
-  #isDisplayed(page: PageSpec): boolean {
-    const wait = this.#actor.waits.at(this.#index);
-    if (wait !== undefined && this.#actor.waits.isDone(wait)) return false;
-    if (wait !== undefined && this.#actor.waits.isLobby(wait)) return true;
-    return this.#call(page, "isDisplayed", page.isDisplayed) ?? true;
-  }
-
-  #submit(posted: Posted): Reply {
-    const page = this.#page;
-    // Nobody leaves a wait page by a form.
-    if (page.wait !== undefined) return { kind: "goto", pageIndex: this.#index };
-    if (BACK_FIELD in posted) return this.#goBack();
-    const errors = takeForm(this.#scene(page), posted);
-    if (errors !== undefined) return this.#render(posted, errors);
-    return this.#leave(page, { timeoutHappened: false });
-  }
-
-  /** Where to from this page: to the next one, or to the app that it names. */
-  #leave(page: PageSpec, end: PageEnd): Reply {
-    this.#returned = { deliveries: this.#call(page, "beforeNextPage", page.beforeNextPage, end), page };
-    const { upcomingApps } = this.#actor.itinerary;
-    const app = this.#call(page, "appAfterThisPage", page.appAfterThisPage, upcomingApps);
-    this.#set("pageIndex", appIndex(this.#actor, page, app) ?? this.#index + 1);
-    this.#skip();
-    return { kind: "goto", pageIndex: this.#index };
-  }
-
-  /** To the page before, if this one allows it. The answers of that page are still there. */
-  #goBack(): Reply {
-    this.#set("pageIndex", this.#before() ?? this.#index);
-    return { kind: "goto", pageIndex: this.#index };
-  }
-
-  /** The page of this group to which the participant may go back. */
-  #before(): number | undefined {
-    if (!this.#page.allowBack) return undefined;
-    for (let index = this.#index - 1; index > 0 && this.#actor.itinerary.owns(index); index--) {
-      const page = this.#pageAt(index);
-      // The group has met since.
-      if (page.wait !== undefined) return undefined;
-      if (this.#isDisplayed(page)) return index;
-    }
-    return undefined;
-  }
-
-  /** Runs one of the page's hooks on the player. */
-  #call<T>(
-    page: PageSpec,
-    name: string,
-    hook: ((player: never, ...more: never[]) => T) | undefined,
-    ...more: unknown[]
-  ): T | undefined {
-    if (hook === undefined) return undefined;
-    const where = `${this.#actor.app.name}/${page.name} ${name}`;
-    const call = hook as (player: unknown, ...more: unknown[]) => T;
-    return this.#actor.world.watchdog.watch(where, () => runIn(this.#view, () => call(this.#player(), ...more)));
-  }
-
-  #player() {
-    return this.#view.player(this.#playerRow());
-  }
-
-  #playerRow(): Row {
-    const row = this.#actor.memory.playerOf(this.#participant.values.id as number);
-    if (row === undefined) throw new Error("the participant has no player in this group");
-    return row;
-  }
-
-  #scene(page: PageSpec): FormScene {
-    const call: CallHook = (name, hook, ...more) => this.#call(page, name, hook, ...more) as ReturnType<typeof hook>;
-    return {
-      app: this.#actor.app,
-      page,
-      view: this.#view,
-      player: this.#playerRow(),
-      language: { texts: FORM_TEXTS, currency: this.#actor.world.currency },
-      call,
-    };
-  }
-
   /** @param posted of a failed submit, whose inputs are kept */
-  #render(posted?: Posted, errors?: FormErrors): Reply {
+  #render(deadline: number | undefined, posted?: Posted, errors?: FormErrors): Reply {
     const { app, world } = this.#actor;
-    const page = this.#page;
+    const { walk } = this;
+    const { page, identity, index } = walk;
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
     const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
-    const form = showForm(this.#scene(page), posted, errors);
-    const player = forTemplate(this.#player()) as Record<string, unknown>;
+    const form = showForm(walk.scene, posted, errors);
+    const player = forTemplate(this.#view.player(walk.player)) as Record<string, unknown>;
     const live: PageLive | null = !connects(app, page)
       ? null
       : {
           v: PROTOCOL_VERSION,
-          page: this.#identity,
+          page: identity,
           seq: this.#actor.seq,
           now: this.#at,
           seat: null,
@@ -338,8 +221,8 @@ class Visit {
         world.renderer.render({
           app,
           page,
-          identity: this.#identity,
-          pageIndex: this.#index,
+          identity,
+          pageIndex: index,
           pageCount: this.#actor.itinerary.length,
           participantCode: this.#participant.values.code as string,
           variables: {
@@ -356,7 +239,8 @@ class Visit {
           seatSlot,
           ...form,
           wait: this.#waitPage(page),
-          canGoBack: this.#before() !== undefined,
+          canGoBack: walk.before() !== undefined,
+          timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
           currency: world.currency,
           facts: this.#facts(),
         }),
@@ -369,12 +253,12 @@ class Visit {
   #facts(): PageFacts | undefined {
     const { memory, itinerary, actorId } = this.#actor;
     if (memory.session.isDemo !== true) return undefined;
-    const page = this.#page;
+    const { page, identity, index } = this.walk;
     return {
       ...(page.live === undefined ? {} : { live: true }),
       ...(page.wait === undefined ? {} : { wait: true }),
-      page: this.#identity,
-      index: this.#index,
+      page: identity,
+      index,
       pages: itinerary.length,
       participant: this.#participant.values.idInSession as number,
       idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
@@ -382,14 +266,21 @@ class Visit {
     };
   }
 
+  #timerText(page: PageSpec): string {
+    const given = page.timeout?.text;
+    return String(
+      (typeof given === "function" ? this.walk.call(page, "timerText", given) : given) ?? FORM_TEXTS.timeLeft,
+    );
+  }
+
   #waitPage(page: PageSpec): WaitContext | undefined {
     const { memory, waits } = this.#actor;
-    const wait = waits.at(this.#index);
+    const wait = waits.at(this.walk.index);
     if (wait === undefined) return undefined;
     waits.look(wait);
     const text = (name: "title" | "body", standard: string): string => {
       const given = wait.wait[name];
-      return String((typeof given === "function" ? this.#call(page, name, given) : given) ?? standard);
+      return String((typeof given === "function" ? this.walk.call(page, name, given) : given) ?? standard);
     };
     return {
       title: text("title", WAIT_TEXTS.title),
@@ -407,7 +298,7 @@ class Visit {
   }
 
   #variables(page: PageSpec, name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {
-    const vars = this.#call(page, name, hook);
+    const vars = this.walk.call(page, name, hook);
     if (vars === undefined) return {};
     if (typeof vars !== "object" || vars === null || Array.isArray(vars)) {
       throw new AuthorError(
@@ -417,18 +308,6 @@ class Visit {
     }
     return forTemplate(vars) as Record<string, unknown>;
   }
-}
-
-/** Index of the app that appAfterThisPage named; undefined: it named none. @throws AuthorError `unknown_app` */
-function appIndex(actor: Actor, page: PageSpec, named: unknown): number | undefined {
-  if (named === undefined || named === null) return undefined;
-  const { upcomingApps } = actor.itinerary;
-  if (typeof named === "string" && upcomingApps.includes(named)) return actor.itinerary.beginningOf(named);
-  const cure = upcomingApps.length === 0 ? "No app comes after this one" : `Return one of ${upcomingApps.join(", ")}`;
-  throw new AuthorError(
-    "unknown_app",
-    `${actor.app.name}/${page.name}: appAfterThisPage gave ${describe(named)}. ${cure}, or nothing for the next page.`,
-  );
 }
 
 function refused(actor: Actor, participant: Row, error: unknown): Reply {

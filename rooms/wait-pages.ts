@@ -328,7 +328,8 @@ export function letPass(actor: Actor, passed: readonly Row[], { identity, index 
     return;
   }
   for (const { values } of passed) {
-    if (actor.itinerary.page(index + 1, values.pageOrder).isDisplayed === undefined) continue;
+    const { isDisplayed, timeout } = actor.itinerary.page(index + 1, values.pageOrder);
+    if (isDisplayed === undefined && timeout === undefined) continue;
     actor.resume(new PageTurn({ kind: "arrive", participantId: values.id as number }, () => {}));
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
+import { clock } from "../client-sdk/countdown.ts";
 import type { PageFormData } from "../client-sdk/form-data.ts";
 import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
@@ -81,6 +82,7 @@ export class Templates implements Renderer {
       walras_form_script: this.#options.formScript,
       walras_form_data: formData(context),
       walras_error: errorSummary(context.form, context.error),
+      walras_timer: context.timer === undefined ? "" : { text: context.timer.text, clock: clock(context.timer.left) },
       walras_wait: context.wait !== undefined,
       walras_currency: context.currency,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
@@ -114,13 +116,14 @@ function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
 }
 
 /** What the page's script needs: what inputs hold that the author wrote, and what is wrong with them. */
-function formData({ answers, form, error }: PageContext): string {
+function formData({ answers, form, error, timer }: PageContext): string {
   const kept = Object.entries(answers).filter(([name]) => !name.startsWith("_walras"));
   const wrong = (form?.fields ?? []).flatMap(({ name, error }) => (error === undefined ? [] : [[name, error]]));
   const data: PageFormData = {
     answers: Object.fromEntries(kept),
     errors: Object.fromEntries(wrong),
     failed: error !== undefined,
+    ...(timer === undefined ? {} : { timer: { left: timer.left, announce: FORM_TEXTS.secondsLeft } }),
   };
   return scriptJson(data);
 }

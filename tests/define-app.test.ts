@@ -100,7 +100,7 @@ test("tables have the built-in columns first and the author's in snake case afte
   expect(spec.group.table.name).toBe("auction_group");
   expect(columns(spec.group.table)).toEqual([
     ...["id", "session_id", "subsession_id", "round_number", "id_in_subsession", "extra_count", "timer_count"],
-    ...["highest_bid", "board"],
+    ...["page_deadlines", "highest_bid", "board"],
   ]);
   expect(spec.player.table.name).toBe("auction_player");
   expect(columns(spec.player.table)).toEqual([

@@ -171,6 +171,34 @@ test("every page fits a phone: nothing is cut off, everything can be touched", a
   expect(await fits()).toBeLessThanOrEqual(PHONE.width);
 });
 
+test("a page whose time runs out counts down without a jump, and sends what is filled in", async () => {
+  const project = await startTestServer();
+  try {
+    const { participants } = await makeSession(project.base, "hurry");
+    const page = await openPage(`${project.base}/InitializeParticipant/${participants[0]}`);
+    const opened = performance.now();
+    const seen: string[] = [];
+    await page.exposeFunction("tick", (time: string) => seen.push(time));
+    await page.evaluate(() => {
+      const clock = document.querySelector(".otree-timer__time-left");
+      const tell = () => (window as unknown as { tick(time: string | null): void }).tick(clock?.textContent ?? null);
+      new MutationObserver(tell).observe(clock as Node, { childList: true, characterData: true, subtree: true });
+    });
+    expect(await page.textContent(".otree-timer__text")).toBe("Time left to complete this page:");
+    expect(await page.textContent(".otree-timer__time-left")).toMatch(/^0:0[34]$/);
+    await page.fill("#id_word", "hello");
+    await page.fill("#id_age", "abc");
+    await page.waitForSelector("#all");
+    expect(performance.now() - opened).toBeGreaterThan(3_000);
+    expect(await page.textContent("#all")).toBe("hello 0 true");
+    // Each second once, downwards.
+    const seconds = seen.map((time) => Number(time.split(":")[1]));
+    expect(seconds).toEqual([...new Set(seconds)].sort((a, b) => b - a));
+  } finally {
+    await project.stop();
+  }
+});
+
 test("inputs that an author wrote by hand are kept, marked and focused like all others, and are forminputs", async () => {
   const project = await startTestServer();
   try {

@@ -4,6 +4,7 @@ export default defineConfig({
   sessionConfigs: [
     { name: "probe", displayName: "Probe <1>", appSequence: ["probe"], numDemoParticipants: 2 },
     { name: "byhand", appSequence: ["byhand"], numDemoParticipants: 1 },
+    { name: "hurry", appSequence: ["hurry"], numDemoParticipants: 1 },
     { name: "bad_hook", appSequence: ["faulty"], numDemoParticipants: 1, fault: "hook" },
     { name: "bad_template", appSequence: ["faulty"], numDemoParticipants: 1, fault: "template" },
   ],
