@@ -7,7 +7,16 @@ import { Child } from "./control.ts";
 import type { OwnServerCommands, OwnServerOptions } from "./servers/own.ts";
 
 /** Settings of the user's own that would spoil the measure or point at real data. */
-const NOT_INHERITED = ["PORT", "HOST", "DATABASE_URL", "WALRAS_DB", "WALRAS_ADMIN_PASSWORD", "WALRAS_PRODUCTION"];
+const NOT_INHERITED = [
+  "PORT",
+  "HOST",
+  "DATABASE_URL",
+  "WALRAS_DB",
+  "WALRAS_ADMIN_PASSWORD",
+  "WALRAS_PRODUCTION",
+  "WALRAS_PUBLIC_ADDRESS",
+  "WALRAS_ORIGINS",
+];
 /** The load is the measure; bots send faster than people. */
 export const LIFTED = { WALRAS_RATE: "100000", WALRAS_BURST: "100000" };
 
@@ -57,9 +66,15 @@ export class OwnServer {
 
 function sqliteFile() {
   const directory = mkdtempSync(join(tmpdir(), "walras-loadtest-"));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  // Also where a second Control+C ends us at once.
+  process.once("exit", remove);
   return {
     env: { WALRAS_DB: join(directory, "loadtest.sqlite3") },
-    remove: async () => rmSync(directory, { recursive: true, force: true }),
+    async remove() {
+      process.off("exit", remove);
+      remove();
+    },
   };
 }
 

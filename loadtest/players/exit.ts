@@ -29,7 +29,7 @@ export class Exit {
       };
       const go = new Promise<void>((resolve) => {
         this.#waiting.push(() => {
-          setTimeout(left, PATIENCE_MS);
+          setTimeout(left, PATIENCE_MS).unref();
           resolve();
         });
       });

@@ -12,6 +12,16 @@ const agents = { http: new http.Agent({ keepAlive: true }), https: new https.Age
  * takes to let participants in.
  */
 export const pageFetch: typeof fetch = (input, init = {}) =>
+  request(input, init).catch((error) => {
+    // The server closes a connection that has been idle at the moment in which we use it again: as browsers
+    // do, once more over a new one. What it was asked it has not read, and forms may be repeated.
+    if (error instanceof StaleConnection) return request(input, init);
+    throw error;
+  });
+
+class StaleConnection extends Error {}
+
+const request: typeof fetch = (input, init = {}) =>
   new Promise((resolve, reject) => {
     const url = new URL(String(input));
     const isTls = url.protocol === "https:";
@@ -40,6 +50,9 @@ export const pageFetch: typeof fetch = (input, init = {}) =>
       });
     });
     sent.on("timeout", () => sent.destroy(new Error(`no answer within ${PATIENCE_MS / 1000} s`)));
-    sent.on("error", reject);
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      const isStale = sent.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+      reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+    });
     sent.end(form ?? undefined);
   });

@@ -44,7 +44,7 @@ export function caveatsOf({ generators, server, settings, counts, load, timeline
   const due = (rate ?? 0) * settings.participants * load.seconds;
   if (counts.unsent > 0) {
     caveats.push(
-      `${count(counts.unsent, "turn")} of the open loop never began, since those before them took too long: the load was more than the server carries, and the latencies are even worse than shown.`,
+      `${count(counts.unsent, "turn")} of the open loop never began, since those before them took too long: the load was more than ${saturated > 0 ? "the generator carries" : "server and machine carry"}, and the latencies would be even worse than shown.`,
     );
   } else if (due > 200 && load.messages < 0.9 * due) {
     caveats.push(
