@@ -13,7 +13,9 @@ import { Arrivals } from "../loadtest/players/pace.ts";
 import { PageWatch } from "../loadtest/players/page-watch.ts";
 import { Tally } from "../loadtest/players/tally.ts";
 import type { LoadReport } from "../loadtest/report/report.ts";
+import { Target } from "../loadtest/target.ts";
 import { loadProject } from "../server/apps.ts";
+import { loadBots } from "../server/bots-project.ts";
 import { readSettings } from "../server/config.ts";
 import { makeLog } from "../server/log.ts";
 import { serve } from "../server/serve.ts";
@@ -216,10 +218,8 @@ describe("a server that runs already", () => {
     });
     // What one says only the other hears, and the time to that is known all the same.
     expect(report?.latency.delivered.count).toBe(report?.counts.messages);
-    const wrong = await loadtest(short("--server", base(), "--app", "talk", "--password", "not this one"));
-    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("refuses the admin password") });
-    const none = await loadtest(short("--server", base(), "--app", "talk"));
-    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("WALRAS_ADMIN_PASSWORD") });
+    await expect(Target.open(new URL(base()), "not this one")).rejects.toThrow("refuses the admin password");
+    await expect(Target.open(new URL(base()), undefined)).rejects.toThrow("WALRAS_ADMIN_PASSWORD");
   });
 
   test("and doubles what it sends is found out", async () => {
@@ -264,17 +264,9 @@ describe("a server that runs already", () => {
   });
 
   test("but does not know the app says so", async () => {
-    const { code, stderr } = await against(
-      base(),
-      "--app",
-      "auction",
-      "--project",
-      join(PROJECT, "../../.."),
-      "--groups",
-      "1",
-    );
-    expect(code).toBe(2);
-    expect(stderr).toContain("There is no app auction on this server.");
+    const target = await Target.open(new URL(base()), PASSWORD);
+    const game = { config: undefined, apps: ["auction"], players: 4, sessionPerGroup: false };
+    await expect(target.invite(game, 1)).rejects.toThrow("There is no app auction on this server.");
   });
 });
 
@@ -287,9 +279,7 @@ describe("wrong use ends with status 2 and says what to do:", () => {
   });
 
   test("an app without bots", async () => {
-    const { code, stderr } = await loadtest(short("--app", "mute"));
-    expect(code).toBe(2);
-    expect(stderr).toContain("there is no apps/mute/bots.ts");
+    await expect(loadBots(PROJECT, ["mute"])).rejects.toThrow("there is no apps/mute/bots.ts");
   });
 
   test.each([
