@@ -5,11 +5,14 @@ import { typedLive } from "../client-sdk/live-types.ts";
 import { seededRandom } from "../entities/random.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Bot, BotForm, BotLive, ReceiveOptions, SubmitOptions } from "./bot.ts";
+import { BotInbox } from "./bot-inbox.ts";
+import { Calls } from "./calls.ts";
 import { same } from "./compare.ts";
-import { BotError, type BotStep, scriptLine, show } from "./errors.ts";
+import { type BotError, type BotStep, Failure, scriptLine, show } from "./errors.ts";
 import type { BotHooks, SendRecord } from "./hooks.ts";
 import type { OpenTab, Tab } from "./tab.ts";
-import { readErrors, readJsVars, readText, readView, type View } from "./view.ts";
+import { checkPage, isSamePage, nameOf, readErrors, readJsVars, readText, readView, type View } from "./view.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Defaults, in milliseconds, and bounds. */
 export const BOT_LIMITS = {
@@ -17,8 +20,6 @@ export const BOT_LIMITS = {
   waitForMs: 60_000,
   /** How often a page that nobody moves on is loaded again while its bot waits for another. */
   refreshMs: 1_000,
-  /** Messages that nobody has received; the oldest go first. */
-  inbox: 1_000,
 } as const;
 
 export interface BotPlayerOptions {
@@ -38,14 +39,6 @@ export interface BotPlayerOptions {
   pagesOf(app: string): readonly string[];
 }
 
-/** A call of the script that has not returned. */
-interface Call {
-  readonly step: number;
-  readonly name: string;
-  readonly args: readonly unknown[];
-  readonly since: number;
-}
-
 /** One bot: what a script sees of its participant, over all pages of a session. */
 export class BotPlayer implements Bot<unknown> {
   readonly live: BotLive<unknown>;
@@ -61,45 +54,48 @@ export class BotPlayer implements Bot<unknown> {
   #app = "";
   #round = 1;
   #idInGroup: number | null = null;
-  #inbox: unknown[] = [];
-  #dropped = 0;
-  #steps = 0;
-  #calls = new Set<Call>();
-  /** Looks again, by what takes away its timers. */
-  #waiting = new Map<() => void, () => void>();
+  readonly #inbox = new BotInbox();
+  readonly #waiting = new Waiting();
+  readonly #calls: Calls;
   #intendedAt: number | undefined;
-  #frozen = false;
   /** The page that the script knows to be on: since its last call, or since it has looked. */
   #known: View["place"] = this.#view.place;
 
   constructor(options: BotPlayerOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed);
+    const { before } = options;
+    this.#calls = new Calls({
+      place: () => this.#step,
+      before: before === undefined ? undefined : () => before(this),
+      resumed: () => this.resume(),
+      locate: options.locate,
+    });
     const read = () => this.#state();
     this.live = {
-      receiveAll: <T>() => this.#inbox.splice(0) as T[],
-      send: (data) => this.#call("live.send", [data], () => this.#send(data)),
+      receiveAll: <T>() => this.#inbox.takeAll() as T[],
+      send: (data) => this.#calls.run("live.send", [data], () => this.#send(data)),
       call: (type, data) =>
-        this.#call("live.call", data === undefined ? [type] : [type, data], async () =>
+        this.#calls.run("live.call", data === undefined ? [type] : [type, data], async () =>
           this.#send(callMessage(type, data)),
         ),
       on: (page) => {
         if (page.app === this.app) return typedLive(this.live);
-        throw this.#error(
+        throw this.#calls.error(
           "live.on",
           [page.name],
           `page ${page.name} is one of ${page.app}, and the bot plays ${this.app}`,
         );
       },
       receive: <T>(matches?: (data: T) => boolean, options: ReceiveOptions = {}) =>
-        this.#call("live.receive", matches === undefined ? [] : [matches], () =>
+        this.#calls.run("live.receive", matches === undefined ? [] : [matches], () =>
           this.#receive(matches as ((data: unknown) => boolean) | undefined, options),
         ) as Promise<T>,
       get state() {
         return read();
       },
       until: <S>(condition: (state: S) => boolean, options: ReceiveOptions = {}) =>
-        this.#call("live.until", [condition], () =>
+        this.#calls.run("live.until", [condition], () =>
           this.#untilState(condition as (state: unknown) => boolean, options),
         ) as Promise<S>,
     };
@@ -128,7 +124,7 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   get idInGroup(): number {
-    if (this.#idInGroup === null) throw this.#error("idInGroup", [], "the participant has no group yet");
+    if (this.#idInGroup === null) throw this.#calls.error("idInGroup", [], "the participant has no group yet");
     return this.#idInGroup;
   }
 
@@ -169,48 +165,47 @@ export class BotPlayer implements Bot<unknown> {
 
   /** Where it is and what it is doing, for reports. */
   get at(): BotStep {
-    const call = [...this.#calls].at(-1);
-    return this.#stepOf(call?.step ?? this.#steps, call?.name ?? "", call?.args ?? []);
+    return this.#calls.now;
   }
 
-  /** Milliseconds since when the newest call that has not returned is under way; undefined if none is. */
+  /** performance.now() at which the newest call that has not returned began; undefined if none is under way. */
   get waitsSince(): number | undefined {
-    return [...this.#calls].at(-1)?.since;
+    return this.#calls.since;
   }
 
   /** Opens the participant's link. @throws BotError */
   open(open: OpenTab): Promise<void> {
-    return this.#call("open", [], async () => {
+    return this.#calls.run("open", [], async () => {
       this.#tab = await open({
         page: (view) => this.#arrived(view),
         delivery: (data, seq) => this.#delivery(data, seq),
-        state: () => this.#look(),
+        state: () => this.#waiting.look(),
       });
-      this.#checkPage();
+      checkPage(this.#view);
     });
   }
 
   submit(form: BotForm = {}, options: SubmitOptions = {}): Promise<void> {
-    return this.#call("submit", Object.keys(form).length === 0 ? [] : [form], async () => {
+    return this.#calls.run("submit", Object.keys(form).length === 0 ? [] : [form], async () => {
       const errors = await this.#submit(form, options);
       if (errors !== undefined) throw new Failure(`the form came back: ${errors === "" ? "no reason shown" : errors}`);
     });
   }
 
   submitMustFail(form: BotForm = {}, options: SubmitOptions = {}): Promise<string> {
-    return this.#call("submitMustFail", Object.keys(form).length === 0 ? [] : [form], async () => {
+    return this.#calls.run("submitMustFail", Object.keys(form).length === 0 ? [] : [form], async () => {
       const page = this.#page;
       const errors = await this.#submit(form, options);
       if (errors !== undefined) return errors;
       throw new Failure(
-        `expected: page ${page} refuses the form\n  got: it was taken, and the next page is ${this.#pageName()}`,
+        `expected: page ${page} refuses the form\n  got: it was taken, and the next page is ${nameOf(this.#view)}`,
       );
     });
   }
 
   waitFor(page: string | readonly string[], options: ReceiveOptions = {}): Promise<string> {
     const wanted = typeof page === "string" ? [page] : page;
-    return this.#call("waitFor", [page], async () => {
+    return this.#calls.run("waitFor", [page], async () => {
       const { app, round } = this;
       const known = this.#options.pagesOf(app);
       for (const name of wanted) {
@@ -222,7 +217,7 @@ export class BotPlayer implements Bot<unknown> {
       await this.#until(() => {
         if (this.#isIn(app, round) && wanted.includes(this.#page)) return true;
         const isPast = !this.#isIn(app, round) || known.indexOf(this.#page) > last;
-        if (isPast) throw new Failure(`the participant is past it already, at ${this.#pageName()}`);
+        if (isPast) throw new Failure(`the participant is past it already, at ${nameOf(this.#view)}`);
         return false;
       }, options.timeoutMs ?? BOT_LIMITS.waitForMs);
       return this.#page;
@@ -230,14 +225,14 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   expect(actual: unknown, ...rest: unknown[]): void {
-    this.#steps += 1;
+    this.#calls.count();
     const isCondition =
       rest.length === 0 || (rest.length === 1 && typeof actual === "boolean" && typeof rest[0] === "string");
     const expected = isCondition ? true : rest[0];
     const what = rest[isCondition ? 0 : 1];
     if (same(actual, expected)) return;
     const name = what === undefined ? "" : `${String(what)}\n  `;
-    throw this.#error(
+    throw this.#calls.error(
       "expect",
       [],
       `${name}expected: ${show(expected)}${name === "" ? "\n " : "\n "} got: ${show(actual)}`,
@@ -255,7 +250,7 @@ export class BotPlayer implements Bot<unknown> {
   async *turns(count: number): AsyncGenerator<number> {
     const { hooks } = this.#options;
     for (let turn = 0; ; turn++) {
-      const at = await this.#call("turns", [count], async () =>
+      const at = await this.#calls.run("turns", [count], async () =>
         hooks?.pace === undefined ? (turn < count ? performance.now() : undefined) : hooks.pace(this, turn, count),
       );
       if (at === undefined) return;
@@ -266,16 +261,12 @@ export class BotPlayer implements Bot<unknown> {
 
   /** Waits until wait pages are behind, or until the participant has left this app and round. @throws BotError */
   passWaitPages(): Promise<void> {
-    return this.#call("wait page", [], () => this.#passWaitPages());
+    return this.#calls.run("wait page", [], () => this.#passWaitPages());
   }
 
   /** An error of this bot, at where it is now. */
   failed(what: string, cause?: unknown): BotError {
-    const stack = cause instanceof Error ? cause.stack : undefined;
-    return new BotError(this.#stepOf(this.#steps, "", []), what, {
-      cause,
-      line: scriptLine(stack, this.#options.locate),
-    });
+    return this.#calls.thrown(what, cause);
   }
 
   /** The script goes on, and knows where it is. */
@@ -286,9 +277,8 @@ export class BotPlayer implements Bot<unknown> {
 
   /** From now on no call of the script returns: whatever it waits for, it goes no further. */
   freeze(): void {
-    this.#frozen = true;
-    for (const cancel of this.#waiting.values()) cancel();
-    this.#waiting.clear();
+    this.#calls.freeze();
+    this.#waiting.drop();
   }
 
   close(): void {
@@ -320,21 +310,19 @@ export class BotPlayer implements Bot<unknown> {
   async #receive(matches: ((data: unknown) => boolean) | undefined, options: ReceiveOptions): Promise<unknown> {
     await this.#passWaitPages(true);
     this.#liveTab();
-    let found: unknown;
+    let found: [unknown] | undefined;
     await this.#until(() => {
-      const at = matches === undefined ? 0 : this.#inbox.findIndex(matches);
-      if (at < 0 || at >= this.#inbox.length) return false;
-      [found] = this.#inbox.splice(at, 1);
-      return true;
+      found = this.#inbox.take(matches);
+      return found !== undefined;
     }, options.timeoutMs ?? BOT_LIMITS.receiveMs);
-    return found;
+    return found?.[0];
   }
 
   #state(): GroupState {
     try {
       return this.#theTab().state;
     } catch (error) {
-      throw this.#error("live.state", [], messageOf(error));
+      throw this.#calls.error("live.state", [], messageOf(error));
     }
   }
 
@@ -357,11 +345,11 @@ export class BotPlayer implements Bot<unknown> {
     if (known.kind === "page" && known.facts.wait !== true && !isSamePage(known, before)) {
       // In a browser the page's script may have submitted it; a timer may have ended it anywhere.
       if (Object.keys(form).length === 0) return undefined;
-      throw new Failure(`page ${known.page} has ended by itself meanwhile; now it is ${this.#pageName()}`);
+      throw new Failure(`page ${known.page} has ended by itself meanwhile; now it is ${nameOf(this.#view)}`);
     }
-    if (before.kind !== "page") throw new Failure(`there is no page to submit: ${this.#pageName()}`);
+    if (before.kind !== "page") throw new Failure(`there is no page to submit: ${nameOf(this.#view)}`);
     await this.#theTab().submit(form, checkHtml);
-    this.#checkPage();
+    checkPage(this.#view);
     const after = this.#view.place;
     return isSamePage(before, after) ? readErrors(this.#view.html) : undefined;
   }
@@ -372,85 +360,23 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   /** Waits until something is so; looked at after each message and page. No time: as long as the run lasts. */
-  #until(condition: () => boolean, timeoutMs: number | undefined, now?: () => string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { url } = this.#view;
-      const cancel = (): void => {
-        clearTimeout(timeout);
-        clearInterval(refresh);
-      };
-      const end = (settle: () => void): void => {
-        cancel();
-        this.#waiting.delete(look);
-        settle();
-      };
-      const look = (): void => {
-        try {
-          if (condition()) end(resolve);
-        } catch (error) {
-          end(() => reject(error));
-        }
-      };
-      const limitMs = timeoutMs === undefined ? undefined : timeoutMs * (this.#options.patience ?? 1);
-      const giveUp = (): void => end(() => reject(new Failure(this.#inVain(limitMs ?? 0, url, now))));
-      const timeout = limitMs === undefined ? undefined : setTimeout(giveUp, limitMs);
+  #until(condition: () => boolean, timeoutMs: number | undefined, now = () => this.#inbox.describe()): Promise<void> {
+    const { url } = this.#view;
+    return this.#waiting.until(condition, {
+      timeoutMs: timeoutMs === undefined ? undefined : timeoutMs * (this.#options.patience ?? 1),
+      inVain: (ms) => {
+        const change = this.#view.url === url ? "" : `\n  the page has changed meanwhile, to ${nameOf(this.#view)}`;
+        return `waited ${ms / 1000} s in vain${change}\n  ${now()}`;
+      },
       // Where no connection says that the participant has moved on.
-      const refresh = setInterval(() => {
-        if (!this.#view.connected) this.#tab?.refresh?.().catch((error) => end(() => reject(error)));
-      }, BOT_LIMITS.refreshMs);
-      this.#waiting.set(look, cancel);
-      look();
+      refresh: () => (this.#view.connected ? undefined : this.#tab?.refresh?.()),
+      refreshMs: BOT_LIMITS.refreshMs,
     });
   }
 
-  #inVain(timeoutMs: number, url: string, now?: () => string): string {
-    const lines = [`waited ${timeoutMs / 1000} s in vain`];
-    if (this.#view.url !== url) lines.push(`the page has changed meanwhile, to ${this.#pageName()}`);
-    if (now !== undefined) return [...lines, now()].join("\n  ");
-    lines.push(this.#inbox.length === 0 ? "no message is left to take" : `messages not taken: ${show(this.#inbox)}`);
-    if (this.#dropped > 0) {
-      lines.push(`${this.#dropped} older messages were dropped: more than ${BOT_LIMITS.inbox} were waiting`);
-    }
-    return lines.join("\n  ");
-  }
-
-  /** Runs one call of the script; what goes wrong becomes a BotError that says where. */
-  async #call<T>(name: string, args: readonly unknown[], run: () => Promise<T>): Promise<T> {
-    if (this.#frozen) await never();
-    if (!OWN_CALLS.includes(name)) this.#steps += 1;
-    const call: Call = { step: this.#steps, name, args, since: performance.now() };
-    this.#calls.add(call);
-    const { before } = this.#options;
-    try {
-      if (before !== undefined && ACTS.includes(name)) await before(this);
-      if (this.#frozen) await never();
-      const value = await run();
-      if (this.#frozen) await never();
-      this.#calls.delete(call);
-      this.resume();
-      return value;
-    } catch (error) {
-      if (this.#frozen) await never();
-      this.#calls.delete(call);
-      this.resume();
-      throw this.#error(name, args, describe(error), call.step, error);
-    }
-  }
-
-  #error(name: string, args: readonly unknown[], what: string, step = this.#steps, cause?: unknown): BotError {
-    // Made here, below the awaits, the stack leads back into the script.
-    const line = scriptLine(new Error().stack, this.#options.locate);
-    const code = cause instanceof WalrasError ? cause.code : "bot_failed";
-    return new BotError(this.#stepOf(step, name, args), what, { line, cause, code });
-  }
-
-  #stepOf(step: number, name: string, args: readonly unknown[]): BotStep {
-    const action =
-      name === "" || /^(open|expect|idInGroup|wait page)$/.test(name)
-        ? name
-        : `${name}(${args.map((arg) => show(arg, 100)).join(", ")})`;
+  get #step(): Omit<BotStep, "step" | "action"> {
     const { app, round, participant } = this;
-    return { participant, idInGroup: this.#idInGroup, app, round, page: this.#page, step, action };
+    return { participant, idInGroup: this.#idInGroup, app, round, page: this.#page };
   }
 
   #isIn(app: string, round: number): boolean {
@@ -473,34 +399,14 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   #liveTab(): Tab {
-    if (!this.#hasLive) throw new Failure(`${this.#pageName()} has no live method`);
+    if (!this.#hasLive) throw new Failure(`${nameOf(this.#view)} has no live method`);
     return this.#theTab();
-  }
-
-  #pageName(): string {
-    const { place, status } = this.#view;
-    if (place.kind === "page") return `page ${place.page} of ${place.app}`;
-    if (place.kind === "finished") return "the end of the session";
-    return `a page that is none of the app's (status ${status ?? "unknown"}): ${readText(this.#view.html).slice(0, 500)}`;
-  }
-
-  /** The server did not answer with a page of the session. */
-  #checkPage(): void {
-    const { place, status } = this.#view;
-    if (place.kind !== "other") return;
-    if (status === 200) {
-      throw new Failure(
-        "the page does not say which one it is. Bots play demo sessions only; see npm run walras -- bots",
-      );
-    }
-    throw new Failure(`the server answered with ${this.#pageName()}`);
   }
 
   #arrived(view: View): void {
     const before = this.#view.place;
     this.#view = view;
-    this.#inbox = [];
-    this.#dropped = 0;
+    this.#inbox.clear();
     const { place } = view;
     if (place.kind === "page") {
       this.#app = place.app;
@@ -509,48 +415,13 @@ export class BotPlayer implements Bot<unknown> {
       if (before.kind !== "page" || before.facts.index !== place.facts.index) this.visited.push(place.facts.page);
     }
     this.#options.hooks?.onPage?.(this);
-    this.#look();
+    this.#waiting.look();
   }
 
   #delivery(data: unknown, seq: number): void {
     this.received += 1;
     this.#inbox.push(data);
-    // In bulk, so that a bot that never receives costs nothing for each message.
-    if (this.#inbox.length >= 2 * BOT_LIMITS.inbox) {
-      this.#dropped += BOT_LIMITS.inbox;
-      this.#inbox = this.#inbox.slice(BOT_LIMITS.inbox);
-    }
     this.#options.hooks?.onDelivery?.(this, data, seq);
-    this.#look();
+    this.#waiting.look();
   }
-
-  #look(): void {
-    for (const look of [...this.#waiting.keys()]) look();
-  }
-}
-
-/** Something went wrong in a call; it becomes a {@link BotError} with the place. */
-class Failure extends WalrasError {
-  constructor(what: string, code = "bot_failed") {
-    super(code, what);
-  }
-}
-
-function isSamePage(a: View["place"], b: View["place"]): boolean {
-  return a.kind === "page" && b.kind === "page" && a.facts.index === b.facts.index;
-}
-
-/** Awaited by whoever must go no further. A new one each time, so that nothing refers to them then. */
-function never(): Promise<never> {
-  return new Promise(() => {});
-}
-
-/** Calls that change something. */
-const ACTS = ["live.send", "live.call", "submit", "submitMustFail"];
-
-/** Calls that are the runner's, not the script's. */
-const OWN_CALLS = ["open", "wait page"];
-
-function describe(error: unknown): string {
-  return error instanceof BotError ? error.what : messageOf(error);
 }

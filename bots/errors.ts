@@ -34,6 +34,13 @@ export class BotError extends WalrasError {
   }
 }
 
+/** Something went wrong in a call; it becomes a {@link BotError} with the place. */
+export class Failure extends WalrasError {
+  constructor(what: string, code = "bot_failed") {
+    super(code, what);
+  }
+}
+
 /** `auction, page Bidding, round 2, P3, step 4, live.send(50)` */
 export function placeOf(at: BotStep): string {
   const parts = [

@@ -1,4 +1,5 @@
 import type { PageFacts } from "../client-sdk/protocol.ts";
+import { Failure } from "./errors.ts";
 
 /** A page as a bot sees it. */
 export interface View {
@@ -37,6 +38,25 @@ function readPlace(url: string, html: string): Place {
     return { kind: "page", app, round: Number(round), page, facts };
   }
   return /^\/OutOfRangeNotification\//.test(new URL(url).pathname) ? { kind: "finished" } : { kind: "other" };
+}
+
+/** Whether two pages are the same step of the session. */
+export function isSamePage(a: Place, b: Place): boolean {
+  return a.kind === "page" && b.kind === "page" && a.facts.index === b.facts.index;
+}
+
+/** A page as errors name it. */
+export function nameOf({ place, status, html }: View): string {
+  if (place.kind === "page") return `page ${place.page} of ${place.app}`;
+  if (place.kind === "finished") return "the end of the session";
+  return `a page that is none of the app's (status ${status ?? "unknown"}): ${readText(html).slice(0, 500)}`;
+}
+
+/** Refuses a page that is none of the session's. */
+export function checkPage(view: View): void {
+  if (view.place.kind !== "other") return;
+  if (view.status !== 200) throw new Failure(`the server answered with ${nameOf(view)}`);
+  throw new Failure("the page does not say which one it is. Bots play demo sessions only; see npm run walras -- bots");
 }
 
 /** What a person reads on a page: no tags, scripts, styles; every run of blanks is one. */

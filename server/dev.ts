@@ -4,7 +4,17 @@ import { existsSync, watch } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
-const WATCHED = ["apps", "server", "rooms", "entities", "client-sdk", "_templates", "index.ts", "walras.config.ts"];
+const WATCHED = [
+  "apps",
+  "bots",
+  "server",
+  "rooms",
+  "entities",
+  "client-sdk",
+  "_templates",
+  "index.ts",
+  "walras.config.ts",
+];
 /** Templates, pictures and the like are read anew by themselves. */
 const RESTARTS = /\.(ts|js|css)$/;
 /** Editors write a file in several steps. */

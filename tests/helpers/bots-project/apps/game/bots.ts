@@ -27,10 +27,6 @@ const WAYS: Record<string, (bot: Bot<Message>) => void | Promise<void>> = {
   async "is refused"(bot) {
     await bot.live.send("fail");
   },
-  async "does not await"(bot) {
-    bot.live.send("fail");
-    await bot.live.receive(() => false);
-  },
   async "expects something else"(bot) {
     await bot.live.send({ n: 1 });
     bot.expect(await bot.live.receive(), { n: 2 }, "the echo");
