@@ -2,7 +2,7 @@ import { WalrasError } from "../client-sdk/errors.ts";
 
 /** Where and doing what a bot was. */
 export interface BotStep {
-  /** In the session: 1 for P1. */
+  /** In the session: 1 for P1; 0: nobody's. */
   readonly participant: number;
   /** Null where it has no group. */
   readonly idInGroup: number | null;
@@ -47,7 +47,7 @@ export function placeOf(at: BotStep): string {
     at.app,
     at.page === "" ? "" : `page ${at.page}`,
     at.page === "" ? "" : `round ${at.round}`,
-    `P${at.participant}`,
+    at.participant === 0 ? "" : `P${at.participant}`,
     at.step === 0 ? "" : `step ${at.step}`,
     at.action,
   ];

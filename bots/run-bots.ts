@@ -1,7 +1,7 @@
 import { messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import { BotPlayer } from "./bot-player.ts";
 import type { Bots } from "./define-bots.ts";
-import { BotError } from "./errors.ts";
+import { BotError, scriptLine } from "./errors.ts";
 import type { BotHooks } from "./hooks.ts";
 import type { OpenTab } from "./tab.ts";
 
@@ -77,7 +77,8 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
     allEnded = resolve;
   });
   const end = (player: BotPlayer, error?: BotError): void => {
-    if (ended.has(player)) return;
+    // What was not awaited can go wrong after the script has ended.
+    if (ended.has(player) && (error === undefined || ended.get(player) !== undefined)) return;
     ended.set(player, error);
     if (error !== undefined) {
       errors.push(error);
@@ -102,12 +103,11 @@ export async function runBots(options: RunOptions): Promise<BotsOutcome> {
   const unwatch = watchRejections((error) => {
     const player =
       error instanceof BotError ? players.find((one) => one.participant === error.at.participant) : undefined;
-    // Without an owner it fails the run all the same: nobody would learn of it otherwise.
+    // The form that leaves a page takes along what has no answer yet: nothing is wrong.
+    if (error instanceof BotError && error.code === "left") return;
     if (player !== undefined && error instanceof BotError) end(player, error);
-    else
-      errors.push(
-        players[0]?.failed(`a promise was rejected and nobody awaited it: ${messageOf(error)}`, error) as BotError,
-      );
+    // Without an owner it fails the run all the same: nobody would learn of it otherwise.
+    else errors.push(strayError(error, options.locate));
   });
   const admit = makeGate(options.admittedTogether ?? 64);
   try {
@@ -186,6 +186,13 @@ export function stuck(player: BotPlayer, why: string): BotError {
     waitsSince === undefined ? "" : `, waiting since ${((performance.now() - waitsSince) / 1000).toFixed(1)} s`;
   const doing = at.action === "" ? " in code of its own" : since;
   return new BotError(at, `${why}${doing}`, { code: "bot_stuck" });
+}
+
+/** A rejection that nobody handled, of a promise that is none of a bot's calls. */
+function strayError(error: unknown, locate: RunOptions["locate"]): BotError {
+  const at = { participant: 0, idInGroup: null, app: "a bot's script", round: 1, page: "", step: 0, action: "" };
+  const line = error instanceof Error && locate !== undefined ? scriptLine(error.stack, locate) : undefined;
+  return new BotError(at, `a promise was rejected, and nobody awaited it: ${nameOf(error)}`, { cause: error, line });
 }
 
 function nameOf(error: unknown): string {

@@ -68,11 +68,19 @@ export async function startOwnServer(options: {
   const said: string[] = [];
   try {
     const port = await new Promise<number>((resolve, reject) => {
+      let isReady = false;
       const read = (line: string): void => {
         const ready = /is ready on http:\/\/localhost:(\d+)/.exec(line);
-        if (ready !== null) resolve(Number(ready[1]));
-        else if (said.length < 100) said.push(line);
-        if (ready === null && !isStopping && !line.startsWith("To stop it,")) options.print(line);
+        if (ready !== null) {
+          isReady = true;
+          for (const before of said) options.print(before);
+          resolve(Number(ready[1]));
+        } else if (!isReady) {
+          // If it does not start, this says why.
+          if (said.length < 100) said.push(line);
+        } else if (!isStopping && !line.startsWith("To stop it,")) {
+          options.print(line);
+        }
       };
       lines(child, read);
       child.once("error", reject);
@@ -83,7 +91,7 @@ export async function startOwnServer(options: {
             `The server did not start (exit status ${code}).\n${said.join("\n").trim()}`.trim(),
           ),
         );
-        if (!isStopping) options.print(`the server has ended with exit status ${code}`);
+        if (isReady && !isStopping) options.print(`the server has ended with exit status ${code}`);
       });
     });
     return {

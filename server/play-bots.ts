@@ -115,7 +115,8 @@ function report(title: string, { outcomes, errors, ms }: BotsOutcome): string {
   const sum = (of: "sent" | "received") => outcomes.reduce((total, one) => total + one[of], 0);
   const messages = `${count(sum("sent"), "message")} sent, ${sum("received")} received`;
   const lost = outcomes.filter((one) => one.error !== undefined).length;
-  const result = errors.length === 0 ? "ok" : `FAILED (${lost} of ${count(outcomes.length, "bot")})`;
+  const result =
+    errors.length === 0 ? "ok" : lost === 0 ? "FAILED" : `FAILED (${lost} of ${count(outcomes.length, "bot")})`;
   const lines = [`${title}: ${result}`, ...rows, `  ${messages}, ${seconds(ms)} s`];
   if (errors.length > 0) lines.push("", indent(describeErrors(errors)));
   return `${lines.join("\n")}\n`;

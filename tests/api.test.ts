@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { NewSessionAnswer } from "../server/api.ts";
+import { DeskClient } from "../server/desk-client.ts";
 import type { Figures } from "../server/figures.ts";
 import { ask, startTestServer, type TestServer } from "./helpers/http.ts";
 
@@ -93,4 +94,20 @@ test.each([
 test("what is not JSON is refused without a trace of the server's own mistakes", async () => {
   expect(await create("{nonsense")).toMatchObject({ status: 400 });
   expect(server.lines.join("\n")).not.toContain("request failed");
+});
+
+describe("a program that uses the desk", () => {
+  const request = { config: "probe", participants: 1, isDemo: true };
+
+  test("logs in with the server's password, and gets whole links", async () => {
+    const { links } = await new DeskClient(`${server.base}/demo`, PASSWORD).createSession(request);
+    expect(links).toEqual([expect.stringMatching(new RegExp(`^${server.base}/InitializeParticipant/`))]);
+  });
+
+  test.each([
+    [undefined, "Set WALRAS_ADMIN_PASSWORD to that server's."],
+    ["wrong", "does not take the password in WALRAS_ADMIN_PASSWORD"],
+  ])("is told what to do where the password is %p", async (password, message) => {
+    await expect(new DeskClient(server.base, password).createSession(request)).rejects.toThrow(message);
+  });
 });
