@@ -38,6 +38,13 @@ export default defineConfig({
       numDemoParticipants: 2,
     },
     {
+      name: "ultimatum",
+      displayName: "Ultimatum game",
+      doc: "One proposes how to share an amount, the other accepts or rejects it for both. Forms, wait pages and time limits.",
+      appSequence: ["ultimatum"],
+      numDemoParticipants: 2,
+    },
+    {
       name: "survey",
       displayName: "Survey",
       doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",

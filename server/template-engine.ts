@@ -12,6 +12,8 @@ import { TemplateSyntaxError, translateTemplate } from "./template-source.ts";
 /** Built-in templates, named `walras/…`. */
 const VIEWS = join(import.meta.dirname, "views");
 
+/** An app's own base, `apps/<app>/_base.html`, which its pages extend by themselves; it extends the one below. */
+const APP_BASE = "_base.html";
 /** The base that a page extends by itself; a project may have its own in `_templates/global/Page.html`. */
 const PAGE_BASE = "global/Page.html";
 const PAGE_BASE_NAMES = new Set([PAGE_BASE, "otree/Page.html", "walras/Page.html"]);
@@ -124,7 +126,7 @@ export class TemplateEngine {
       const source = readFileSync(path, "utf8")
         .replace(/\r\n?/g, "\n")
         .replace(/^\ufeff/, "");
-      const translated = translateTemplate(source, folder, this.#pages.has(name) ? PAGE_BASE : undefined);
+      const translated = translateTemplate(source, folder, this.#baseOf(name, folder), this.#pages.has(name));
       const compilation = new StrictCompiler(name, false);
       compilation.compile(transformer.transform(parser.parse(translated, [WITH]), [], name));
       return new Function(compilation.getCode())();
@@ -139,6 +141,14 @@ export class TemplateEngine {
         );
       throw templateError(file, line, message, error);
     }
+  }
+
+  /** What a template without `extends` extends; undefined: nothing. */
+  #baseOf(name: string, folder: string): string | undefined {
+    const base = `${folder}/${APP_BASE}`;
+    if (name === base) return PAGE_BASE;
+    if (!this.#pages.has(name)) return undefined;
+    return folder !== "" && this.#find(base) !== undefined ? base : PAGE_BASE;
   }
 
   #find(name: string): string | undefined {
@@ -210,6 +220,7 @@ class StrictEnvironment extends nunjucks.Environment {
       if (lenient && codeOf(error) === "field_not_set") return undefined;
       throw this.#error(template, line, messageOf(error), error);
     }
+    if (value === undefined) value = pythonMember(target, key);
     if (value === undefined && !lenient) throw this.#error(template, line, `${text} is undefined.`);
     return typeof value === "function" ? value.bind(target) : value;
   }
@@ -230,6 +241,22 @@ class StrictEnvironment extends nunjucks.Environment {
 
   #error(template: string, line: number, message: string, cause?: unknown): AuthorError {
     return templateError(this.fileOf(template), line, message, cause);
+  }
+}
+
+/** What oTree's authors ask objects for: `for key, value in data.items()`. */
+function pythonMember(target: unknown, key: string | number): unknown {
+  if (typeof target !== "object" || target === null || Object.getPrototypeOf(target) !== Object.prototype)
+    return undefined;
+  switch (key) {
+    case "items":
+      return () => Object.entries(target);
+    case "keys":
+      return () => Object.keys(target);
+    case "values":
+      return () => Object.values(target);
+    default:
+      return undefined;
   }
 }
 

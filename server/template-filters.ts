@@ -68,13 +68,23 @@ function asNumber(value: unknown, filter: string): number {
   throw new Error(`the filter ${filter} needs a number and got ${JSON.stringify(value) ?? String(value)}`);
 }
 
+function cu(this: FilterContext, value: unknown): string {
+  return formatCurrency(asNumber(value, "cu"), this.lookup("walras_currency") as CurrencyFormat);
+}
+
 /** Filters beyond, or in place of, those of nunjucks. `this` is the template's context. */
 export const FILTERS: Readonly<Record<string, (this: FilterContext, value: unknown, argument?: unknown) => unknown>> = {
-  cu(value) {
-    return formatCurrency(asNumber(value, "cu"), this.lookup("walras_currency") as CurrencyFormat);
-  },
+  cu,
+  // As oTree had it before version 5.
+  c: cu,
   json: (value) => new JsonText(value),
+  // Texts of the page are in the language of the page.
+  gettext: (value) => value,
   default: (value, fallback) => value ?? fallback,
+  linebreaksbr(value) {
+    const text = value instanceof SafeString ? String(value) : escapeHtml(String(value ?? ""));
+    return new SafeString(text.replace(/\r\n?|\n/g, "<br>"));
+  },
   linebreaks(value) {
     const text = value instanceof SafeString ? String(value) : escapeHtml(String(value ?? ""));
     const paragraphs = text.replace(/\r\n?/g, "\n").split(/\n{2,}/);

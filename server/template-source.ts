@@ -1,7 +1,7 @@
 import { HtmlContext, type Place } from "./html-context.ts";
 
 /** Tags that are written the same in oTree and nunjucks, only in other brackets. */
-const SAME_TAGS = new Set("if elif else endif for endfor block extends include set endset with endwith".split(" "));
+const SAME_TAGS = new Set("if elif else endif for endfor block extends set endset with endwith".split(" "));
 
 /** A value passes this filter (see template-filters.ts) on its way to this place. */
 const FILTERS: Readonly<Record<Place, string>> = {
@@ -28,10 +28,16 @@ export class TemplateSyntaxError extends Error {
  * place where it stands and the CSP nonce on script tags.
  *
  * @param folder of the template (`auction`), for include_sibling
- * @param base what a page template without `extends` extends; undefined for what is not a page
+ * @param base what a template without `extends` extends; undefined: nothing
+ * @param isPage it must have a block `content`
  * @throws TemplateSyntaxError
  */
-export function translateTemplate(source: string, folder: string, base: string | undefined): string {
+export function translateTemplate(
+  source: string,
+  folder: string,
+  base: string | undefined,
+  isPage = base !== undefined,
+): string {
   const html = new HtmlContext();
   let out = "";
   let at = 0;
@@ -60,7 +66,7 @@ export function translateTemplate(source: string, folder: string, base: string |
     out += written + lines(source.slice(tag.start, tag.end)).slice(lines(written).length);
   }
   if (base === undefined || isExtended) return out;
-  if (!hasContent) {
+  if (isPage && !hasContent) {
     throw new TemplateSyntaxError(
       "has no {{ block content }} … {{ endblock }}, so that nothing of it would be seen. Put the page's HTML into one",
       1,
@@ -122,8 +128,15 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
   switch (word) {
     case "load":
       return "";
-    case "include_sibling":
-      return block(`include ${JSON.stringify(`${folder}/`)} + ${translateExpression(rest)}`);
+    case "include":
+    case "include_sibling": {
+      const [, name = rest, variables] = new RegExp(`^(${STRING}|\\S+)\\s+with\\s+(.+)$`, "s").exec(rest) ?? [];
+      const sibling = word === "include" ? "" : `${JSON.stringify(`${folder}/`)} + `;
+      const include = block(`include ${sibling}${translateExpression(name)}`);
+      return variables === undefined
+        ? include
+        : block(`with ${translateExpression(variables.replaceAll(" & ", " "))}`) + include + block("endwith");
+    }
     case "static":
       if (!rest.startsWith("(")) return value(`static(${translateExpression(rest)})${FILTERS[place]}`);
       break;
@@ -135,6 +148,9 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
     case "empty":
       if (rest === "") return block("else");
       break;
+    case "block":
+      if (rest === ".super") return value("super()");
+      return block(body);
     case "endblock":
       return block("endblock");
     default:

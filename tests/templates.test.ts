@@ -88,8 +88,18 @@ describe("oTree's tags", () => {
     ["{{ raw }}{{ n }}{{ endraw }}", "{{ n }}"],
     ["{{ if None == nil and True }}a{{ endif }}", "a"],
     ["{{ 'it\\'s }} fine'|safe }}", "it's }} fine"],
+    ["{{ for key, value in map.items() }}{{ key }}={{ value }};{{ endfor }}{{ map.keys()|join('-') }}", "a=1;b=2;a-b"],
+    ["{{ for a, b in pairs }}{{ a }}{{ b }},{{ endfor }}", "1x,2y,"],
+    ["{{ if 'p' in xs }}yes{{ endif }}{{ if not 'z' in xs }}no{{ endif }}", "yesno"],
+    ["{{ if n >= 2 and n < 3 or off }}a{{ endif }}", "a"],
+    ["{{ n|cu }}{% if n %}{{ n|to1 }}{% endif %}", "2 points2.0"],
   ])("%s", async (source, expected) => {
-    const variables = { n: 2, off: false, nil: null, xs: ["p", "q"], player: { id_in_group: 3 } };
+    const pairs = [
+      [1, "x"],
+      [2, "y"],
+    ];
+    const map = { a: 1, b: 2 };
+    const variables = { n: 2, off: false, nil: null, xs: ["p", "q"], player: { id_in_group: 3 }, map, pairs };
     expect(await content(source, variables)).toBe(expected);
   });
 
@@ -100,6 +110,13 @@ describe("oTree's tags", () => {
     const source =
       '{{ include_sibling "part.html" }}, {{ include "other/part.html" }}, {{ include "global/part.html" }}';
     expect(await content(source, { n: 1 })).toBe("sibling 1, other 1, global 1");
+  });
+
+  test("include hands values to what it includes, for that alone", async () => {
+    await write("apps/app/part.html", "[{{ label }} {{ n }}]");
+    const source =
+      "{{ include_sibling 'part.html' with label='a b' n=2 }}{{ include 'app/part.html' with label=n }}{{ n }}";
+    expect(await content(source, { n: 1 })).toBe("[a b 2][1 1]1");
   });
 
   test("next_button submits the page's form", async () => {
@@ -115,11 +132,15 @@ describe("filters", () => {
       "{{ nothing|default:'x' }} {{ nil|default('y') }} {{ player.nothing|default:\"z\" }} {{ 0|default(1) }}",
       "x y z 0",
     ],
+    ["{{ 1|c }} {{ 'Next'|gettext }} {{ 'ab'|upper }} {{ data|json }}", "1 point Next AB {&quot;a&quot;:[1,null]}"],
+    ["{{ text|linebreaksbr }}", "a &lt;b&gt;<br>c<br><br><br>d"],
     ["{{ text|linebreaks }}", "<p>a &lt;b&gt;<br>c</p><p>d</p>"],
     ["{{ xs|length }} {{ '<b>'|escape }} {{ '<b>'|safe }}", "2 &lt;b&gt; <b>"],
     ["{{ nothing is defined }} {{ xs is defined }}", "false true"],
   ])("%s", async (source, expected) => {
-    expect(await content(source, { nil: null, player: {}, xs: [1, 2], text: "a <b>\r\nc\n\n\nd" })).toBe(expected);
+    expect(
+      await content(source, { nil: null, player: {}, xs: [1, 2], text: "a <b>\r\nc\n\n\nd", data: { a: [1, null] } }),
+    ).toBe(expected);
   });
 });
 
@@ -157,6 +178,30 @@ describe("the base page", () => {
     );
     await content("x");
     expect(templates().render(context({})).html).toContain("<i>mine</i>");
+  });
+
+  test("of an app's own in _base.html wraps its pages, within the project's", async () => {
+    await write(
+      "apps/app/_base.html",
+      "{{ block app_styles }}<style>app{}</style>{{ endblock }}{{ block app_scripts }}<script>app</script>{{ endblock }}",
+    );
+    await write(
+      "_templates/global/Page.html",
+      '{{ extends "otree/Page.html" }}{{ block global_scripts }}<i>lab</i>{{ endblock }}',
+    );
+    await write("apps/other/Page.html", "{{ block content }}other{{ endblock }}");
+    await content("x");
+    const { html } = templates().render(context({}));
+    expect(html).toMatch(/<style>app\{\}<\/style>.*<i>lab<\/i><script nonce="[\w-]+">app<\/script>/s);
+  });
+
+  test("gives its blocks to be added to", async () => {
+    await write("apps/app/_base.html", "{{ block styles }}<style>base</style>{{ endblock }}");
+    await write(
+      "apps/app/Page.html",
+      "{{ block content }}x{{ endblock }}{{ block styles }}{{ block.super }}<style>page</style>{{ endblock }}",
+    );
+    expect(templates().render(context({})).html).toContain("<style>base</style><style>page</style>");
   });
 
   test("loads the live script first of all, with the seat's place once, on live pages only", async () => {

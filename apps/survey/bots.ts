@@ -15,19 +15,26 @@ export default defineBots(app, async (bot) => {
   await bot.submitMustFail({ ...you, gender: "unheard of" });
   await bot.submit(you);
 
-  bot.expect(bot.page, isOdd ? "More" : "Attitudes", "only those see more questions to whom they apply");
+  const first = bot.page;
+  bot.expect(isOdd ? first === "More" : first !== "More", "only those see more questions to whom they apply");
   if (isOdd) await bot.submit({ otherField: "Astronomy", hoursOfWork: 12, wage: "" });
 
-  await bot.submitMustFail({ trust: 4 });
-  await bot.submit({ trust: 4, fairness: 3, help: 2, risk: 7 });
-
+  // In one order or the other.
   const prize = 10 + bot.participant;
-  bot.expect(bot.text.includes(`You have won ${prize} points.`), "the label names one's own prize");
-  const judgements = { happiness: 75, probability: 0.25, donation: prize - 1 };
-  await bot.submitMustFail({ ...judgements, donation: prize + 1 });
-  const generous = await bot.submitMustFail({ ...judgements, donation: prize });
-  bot.expect(generous.includes("please keep at least one point"), "the whole prize is too generous");
-  await bot.submit(judgements);
+  for (const _page of ["first", "second"]) {
+    if (bot.page === "Attitudes") {
+      await bot.submitMustFail({ trust: 4 });
+      await bot.submit({ trust: 4, fairness: 3, help: 2, risk: 7 });
+    } else {
+      bot.expect(bot.page, "Judgements");
+      bot.expect(bot.text.includes(`You have won ${prize} points.`), "the label names one's own prize");
+      const judgements = { happiness: 75, probability: 0.25, donation: prize - 1 };
+      await bot.submitMustFail({ ...judgements, donation: prize + 1 });
+      const generous = await bot.submitMustFail({ ...judgements, donation: prize });
+      bot.expect(generous.includes("please keep at least one point"), "the whole prize is too generous");
+      await bot.submit(judgements);
+    }
+  }
 
   await bot.submit({ comments: "Nice & short" });
 

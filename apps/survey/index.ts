@@ -23,7 +23,8 @@ const app = defineApp({
   name: "survey",
   title: "Survey",
   doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",
-  constants: { oldest: 120 },
+  // Half of the participants judge before they say what they think.
+  pageOrder: [["Attitudes"], ["Judgements"]],
   player: {
     consent: boolean({
       label: "I have read the information and want to take part.",
