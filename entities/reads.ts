@@ -232,6 +232,9 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
     `select ${subsession.list()} from ${subsession.path} where ${subsession.at("id")} = ${ofGroup("subsessionId")}`,
     select(waits, "actorId"),
     select(timer, "actorId"),
+    // The first entry but for what all groups of a round did together before: found at once, however long the journal is.
+    `select ${journal.at("seq")} as "seq" from ${journal.path} where ${journal.at("actorId")} = $1
+      and ${journal.at("kind")} = 'loaded' order by ${journal.at("seq")} limit 1`,
     ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
   ];
   function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
@@ -243,6 +246,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
     };
     return {
       seq: Number(answers[0]?.[0]?.seq),
+      isNew: answers[8]?.length === 0,
       group: one(1, group),
       players: rows(2, player),
       participants: rows(3, participant),
@@ -250,7 +254,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       subsession: one(5, subsession),
       waits: rows(6, waits),
       timers: rows(7, timer),
-      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(8 + i, extra)])),
+      extras: new Map(extras.map((extra, i) => [extra.table.name, rows(9 + i, extra)])),
     };
   }
   return { texts, toRows };

@@ -5,8 +5,8 @@ import { postgresPool, postgresSource, sqliteConnection, sqliteSource } from "./
 import { connectPostgres, type DatabaseOptions, placeOf, tablesOf } from "./open-store.ts";
 import { createReads, type Query, type ReadSide } from "./reads.ts";
 import { type Dialect, type SqlTable, SqlTables } from "./sql.ts";
-import type { Reads } from "./store.ts";
-import { ActorTable } from "./system-tables.ts";
+import type { JournalEntry, Reads } from "./store.ts";
+import { ActorTable, JournalTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
 
 /** Rows that are read at once. */
@@ -16,6 +16,8 @@ const CHUNK = 1_000;
 export interface Snapshot {
   /** A table's rows in order of its key, in chunks; with `sessionId`, those that belong to one session. */
   scan(table: Table, sessionId?: number): AsyncGenerator<Values[]>;
+  /** One group's journal, oldest first. */
+  journal(actorId: number): AsyncGenerator<JournalEntry>;
   /** The rows whose column has one of these values, in order of the key. */
   among(table: Table, column: string, values: readonly number[]): Promise<Values[]>;
   /** How many rows {@link scan} would give. */
@@ -108,6 +110,12 @@ class SqlSnapshot implements Snapshot {
       yield* this.#walk(own);
     } else {
       yield* this.#walk(own, has(own, "sessionId") ? "sessionId" : "id", sessionId);
+    }
+  }
+
+  async *journal(actorId: number): AsyncGenerator<JournalEntry> {
+    for await (const rows of this.#walk(this.#sql.get(JournalTable), "actorId", actorId)) {
+      for (const row of rows) yield row as Values & JournalEntry;
     }
   }
 

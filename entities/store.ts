@@ -3,6 +3,8 @@ import type { RowChange, Value, Values } from "./tables.ts";
 /** Why a journal entry was written. `refused` keeps the answer to a refused message stable. */
 export type EntryKind =
   | "loaded"
+  /** A participant has come from elsewhere: their row as it was then. */
+  | "adopted"
   | "message"
   | "refused"
   | "start"
@@ -156,6 +158,8 @@ export interface GroupRows {
   subsession: Values;
   /** Newest seq in the journal, 0 if none. Read before the rows. */
   seq: number;
+  /** No actor has ever loaded the group. */
+  isNew: boolean;
 }
 
 /** Reads of committed data, over read-only connections. All return values as {@link Values} hold them. */

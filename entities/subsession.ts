@@ -224,6 +224,7 @@ export class WholeSubsession {
         session: {},
         subsession: { roundNumber },
         seq: 0,
+        isNew: true,
       },
       session,
       decimals,

@@ -11,7 +11,7 @@ import type { Watchdog } from "./watchdog.ts";
 /** What a process gives to its actors. Clock, randomness and the loop are here, so that tests can drive them. */
 export interface ActorWorld {
   readonly store: Store;
-  readonly committer: Committer;
+  readonly committer: Pick<Committer, "add" | "halted" | "together" | "transact">;
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly renderer: Renderer;
   readonly currency: CurrencyFormat;

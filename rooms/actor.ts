@@ -11,6 +11,7 @@ import type { ActorWorld } from "./actor-world.ts";
 import type { Barriers } from "./barriers.ts";
 import { interrupted, playerLeft } from "./call-end.ts";
 import { ClientNumbers } from "./client-numbers.ts";
+import { foundAtLoad } from "./found-at-load.ts";
 import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
 import { Presence } from "./presence.ts";
@@ -240,7 +241,13 @@ export class Actor implements CommitOwner {
     this.clients.expect(rows.players.length);
     this.#waits = new WaitPages(this);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.
-    for (const participant of rows.participants) await this.#take(participant);
+    const taken: Values[] = [];
+    for (const participant of rows.participants) {
+      if (!this.itinerary.reached(participant.pageIndex as number)) continue;
+      this.#take(participant, await this.#earlier(participant));
+      taken.push({ ...participant });
+    }
+    const found = foundAtLoad(this.world.version, rows, taken);
     // Ended before it began, at the stop of a server: it must not take the group over.
     if (this.#dead) throw moved();
     this.#seq = rows.seq;
@@ -258,7 +265,11 @@ export class Actor implements CommitOwner {
       rows.seq,
     );
     // The newest incarnation wins at once: from here on an older one cannot commit (decision 4).
-    this.#execute(LOADED);
+    this.#execute({
+      bytes: 0,
+      run: ({ world }) => ({ entry: { kind: "loaded", at: world.now(), input: found }, release: () => {} }),
+      fail: () => {},
+    });
     this.#presence.begin();
     this.onTimers();
     this.#pump();
@@ -355,19 +366,39 @@ export class Actor implements CommitOwner {
 
   async #adopt(participantId: number): Promise<void> {
     const participant = await this.world.store.read.participant(participantId);
-    if (participant !== undefined) await this.#take(participant);
+    // Who has not got here yet still plays an earlier round, whose rows may change.
+    if (participant === undefined || !this.itinerary.reached(participant.pageIndex as number)) return;
+    const earlier = await this.#earlier(participant);
+    if (this.#dead || this.memory.participants.has(participantId)) return;
+    if (!this.itinerary.owns(participant.pageIndex as number)) {
+      this.#take(participant, earlier);
+      return;
+    }
+    // What came from elsewhere is an input like any other, so that the group can be run again.
+    const input = JSON.stringify(participant);
+    this.#execute({
+      bytes: input.length,
+      run: ({ memory, world }) => {
+        this.#take(participant, earlier);
+        return {
+          entry: { kind: "adopted", at: world.now(), participantId, input },
+          undo: () => memory.release(participantId),
+          release: () => {},
+        };
+      },
+      fail: () => {},
+    });
   }
 
-  async #take(participant: Values): Promise<void> {
-    const { id, pageIndex } = participant as { id: number; pageIndex: number };
-    // Who has not got here yet still plays an earlier round, whose rows may change.
-    if (!this.itinerary.reached(pageIndex)) return;
+  async #earlier({ id }: Values): Promise<readonly Values[]> {
     const round = this.memory.roundNumber;
-    const { read } = this.world.store;
-    const earlier = round > 1 ? await read.earlierPlayers(id, this.app, round) : [];
+    return round > 1 ? this.world.store.read.earlierPlayers(id as number, this.app, round) : [];
+  }
+
+  #take(participant: Values, earlier: readonly Values[]): void {
     this.waits.touch();
-    if (this.itinerary.owns(pageIndex)) this.memory.adopt(participant, earlier);
-    else this.memory.earlier.set(id, earlier);
+    if (this.itinerary.owns(participant.pageIndex as number)) this.memory.adopt({ ...participant }, earlier);
+    else this.memory.earlier.set(participant.id as number, earlier);
   }
 
   /** A participant's last unit in this group has committed: they leave its memory. */
@@ -580,13 +611,6 @@ export class Actor implements CommitOwner {
     }
   }
 }
-
-/** The turn that takes the group over. */
-const LOADED: Turn = {
-  bytes: 0,
-  run: ({ world }) => ({ entry: { kind: "loaded", at: world.now(), input: world.version }, release: () => {} }),
-  fail: () => {},
-};
 
 function moved(): WalrasError {
   return new WalrasError(Refusal.MOVED, "The group is being moved. Connect again.", { retry: true });

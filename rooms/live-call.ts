@@ -51,6 +51,19 @@ export interface CallOutput {
 /** Of a call without reply and results, as nearly all are: shared, so that it costs nothing. */
 export const NOTHING: CallOutput = Object.freeze({});
 
+/** Results of the run that is being repeated, which come again in place of the world's. */
+let recorded: OutsideResult[] | undefined;
+
+/** Runs a synchronous live method again: what it asked of the world outside it is told as the first time. */
+export function replayOutside<T>(results: readonly OutsideResult[], run: () => T): T {
+  recorded = [...results];
+  try {
+    return run();
+  } finally {
+    recorded = undefined;
+  }
+}
+
 /** One run of a live method: what its author has done with the `call` argument. */
 export class CallRecord {
   /** What the author gets. Its functions work without it: `live(player, data, { reply })`. */
@@ -150,6 +163,8 @@ export class CallRecord {
         `${this.#what}: call.outside takes a name and a function, e.g. call.outside("quote", () => fetchQuote()).`,
       );
     }
+    const known = recorded?.shift();
+    if (known !== undefined) return this.#again(name, known) as T;
     let result: T;
     try {
       result = run(this.signal);
@@ -163,6 +178,12 @@ export class CallRecord {
       "must_be_async",
       `${this.#what}: call.outside("${name}", ...) waits for something, but the method is not async. Write async live(player, data, call) { ... await call.outside(...) }.`,
     );
+  }
+
+  /** What it was the first time. */
+  #again(name: string, known: OutsideResult): unknown {
+    if (known.e !== undefined) throw this.#failed(name, new Error(known.e));
+    return this.#succeeded(name, known.v);
   }
 
   async #later<T>(name: string, result: Promise<T>): Promise<T> {

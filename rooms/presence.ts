@@ -118,15 +118,18 @@ export class Presence {
 }
 
 /** Brings a player's `connected` up to date, and tells the page on which they are. */
-class PresenceTurn implements Turn {
+export class PresenceTurn implements Turn {
   readonly bytes = 0;
   readonly #participantId: number;
   readonly #again: () => void;
+  readonly #recorded: boolean | undefined;
   #spoiled: UnitRefusal | undefined;
 
-  constructor(participantId: number, again: () => void) {
+  /** @param recorded what is known of them, when the group is run again */
+  constructor(participantId: number, again: () => void, recorded?: boolean) {
     this.#participantId = participantId;
     this.#again = again;
+    this.#recorded = recorded;
   }
 
   prepare(actor: Actor): Promise<void> | undefined {
@@ -136,7 +139,7 @@ class PresenceTurn implements Turn {
   run(actor: Actor): Outcome {
     const row = actor.memory.playerOf(this.#participantId);
     // As it is now: they may have come back while this turn was waiting.
-    const connected = actor.presence.has(this.#participantId);
+    const connected = this.#recorded ?? actor.presence.has(this.#participantId);
     if (row === undefined || (row.values.connected === true) === connected) return { release: () => {} };
     const page = actor.pageOf(this.#participantId);
     if (page === undefined || this.#spoiled !== undefined) return this.#tell(actor, row, connected, page);

@@ -8,6 +8,7 @@ import { loadProject } from "./apps.ts";
 import { botsCommand } from "./bots-command.ts";
 import { readSettings } from "./config.ts";
 import { exportCommand } from "./export/command.ts";
+import { replayCommand } from "./replay-command.ts";
 import { PROJECT_ROOT } from "./serve.ts";
 
 interface Command {
@@ -63,6 +64,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     about: "bots play a session config, or all; [config] [participants] [--url URL] [--keep FILE] [--limit SECONDS]",
     async run(args) {
       if (!(await botsCommand(PROJECT_ROOT, args))) process.exitCode = 1;
+    },
+  },
+  replay: {
+    about:
+      "run a session's or group's journal again and compare: replay <session | group | all> [--upto SEQ] [--inspect SEQ]",
+    async run(args) {
+      const { databaseUrl, sqliteFile } = readSettings(process.env);
+      const same = await replayCommand(PROJECT_ROOT, { databaseUrl, file: sqliteFile }, args);
+      if (!same) process.exitCode = 1;
     },
   },
   help: {

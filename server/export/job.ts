@@ -102,8 +102,11 @@ async function ranVersions(snapshot: Snapshot, sessionId: number | undefined): P
     for (const { kind, input, at } of entries) {
       if (kind !== "loaded" || typeof input !== "string") continue;
       const time = Number(at);
-      const known = found.get(input);
-      if (known === undefined) found.set(input, { version: JSON.parse(input) as Version, first: time, last: time });
+      const { version } = JSON.parse(input) as { version: Version | null };
+      if (version === null) continue;
+      const key = JSON.stringify(version);
+      const known = found.get(key);
+      if (known === undefined) found.set(key, { version, first: time, last: time });
       else {
         known.first = Math.min(known.first, time);
         known.last = Math.max(known.last, time);

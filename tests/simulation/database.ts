@@ -158,6 +158,7 @@ export class Database {
         session: this.#one(SessionTable, group.sessionId as number),
         subsession: this.#one(SubsessionTable, group.subsessionId as number),
         seq: this.journal(actorId).length,
+        isNew: !this.journal(actorId).some(({ kind }) => kind === "loaded"),
       };
     },
     actor: async (id) => {

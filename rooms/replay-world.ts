@@ -1,0 +1,68 @@
+import type { GroupRows, JournalEntry, Reads, Store } from "../entities/store.ts";
+import type { Values } from "../entities/tables.ts";
+import type { ActorWorld } from "./actor-world.ts";
+import { GAME_LIMITS } from "./limits.ts";
+import type { ReplayOptions } from "./replay.ts";
+import { NO_WATCHDOG } from "./watchdog.ts";
+
+/** What a replayed actor gets in place of the world: the journal's times and seeds, and nothing that goes on by itself. */
+export interface ReplayWorld {
+  /** The world of an incarnation that finds these rows. */
+  of(rows: GroupRows): ActorWorld;
+  /** From now on it is this entry's time. */
+  at(entry: JournalEntry): void;
+  /** Rows of earlier rounds by participant: nobody plays those any more, so they are as the database has them now. */
+  readonly earlier: Map<number, Values[]>;
+}
+
+export function replayWorld({ app, decimals, ownFields }: ReplayOptions): ReplayWorld {
+  let now: Pick<JournalEntry, "at" | "seed"> = { at: 0, seed: null };
+  const earlier = new Map<number, Values[]>();
+  const none = (): never => {
+    throw new Error("a replayed group asked for something that it does not have");
+  };
+  const readOf = (rows: GroupRows): Partial<Reads> => ({
+    actor: async (id) => ({
+      id,
+      app: app.name,
+      round: rows.group.roundNumber as number,
+      sessionId: rows.group.sessionId as number,
+    }),
+    group: async () => rows,
+    earlierPlayers: async (id) => earlier.get(id) ?? [],
+  });
+  return {
+    of: (rows) => {
+      const store: Pick<Store, "dialect" | "shared"> & { read: Partial<Reads> } = {
+        dialect: "sqlite",
+        shared: false,
+        read: readOf(rows),
+      };
+      return {
+        store: store as Store,
+        committer: { halted: null, add: () => {}, together: none, transact: none },
+        apps: new Map([[app.name, app]]),
+        renderer: { render: () => ({ html: "", nonce: "" }) },
+        currency: { locale: "en", code: null, decimals, points: ["point", "points"] },
+        version: null,
+        ownFields,
+        log: { info: () => {}, warn: () => {}, error: () => {} },
+        development: true,
+        watchdog: NO_WATCHDOG,
+        now: () => now.at,
+        monotonic: () => now.at,
+        sleep: () => new Promise(() => {}),
+        after: () => () => {},
+        // Another draw than before shows in the entry's seed and in what follows from it.
+        newSeed: () => now.seed ?? 0,
+        newSecret: () => "replay",
+        encodeFrame: none,
+        limits: GAME_LIMITS,
+      };
+    },
+    at: (entry) => {
+      now = entry;
+    },
+    earlier,
+  };
+}

@@ -1,0 +1,235 @@
+import { messageOf } from "../client-sdk/errors.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
+import type { GroupMemory } from "../entities/memory.ts";
+import type { OwnFieldSpecs } from "../entities/own-fields.ts";
+import { applyRecorded } from "../entities/recorded-changes.ts";
+import type { GroupRows, JournalEntry, Reads } from "../entities/store.ts";
+import type { Values } from "../entities/tables.ts";
+import { changesToJson } from "../entities/unit.ts";
+import { Actor, type Outcome, type Turn } from "./actor.ts";
+import type { Command } from "./calls.ts";
+import type { RecordedOutput } from "./deliveries.ts";
+import type { FoundAtLoad } from "./found-at-load.ts";
+import { replayOutside } from "./live-call.ts";
+import { MessageTurn } from "./message-turn.ts";
+import { PageTurn } from "./page-turns.ts";
+import { PresenceTurn } from "./presence.ts";
+import { compareChanges, compareOutput, compareRows, type Difference } from "./replay-compare.ts";
+import { type ReplayWorld, replayWorld } from "./replay-world.ts";
+import { TimerTurn } from "./timer-turn.ts";
+import { WaitTurn } from "./wait-pages.ts";
+
+export interface ReplayOptions {
+  readonly actorId: number;
+  readonly app: AppSpec;
+  /** All entries of the group, oldest first. */
+  readonly entries: AsyncIterable<JournalEntry>;
+  /** The moment of the database to which the entries belong: its rows are compared at the end. */
+  readonly read: Reads;
+  readonly decimals: number;
+  readonly ownFields: OwnFieldSpecs;
+  /** Ends after the entry with this seq; the rows at the end are not compared then. */
+  readonly upto?: number | undefined;
+  /** Only brings the rows to where they were, by what the journal says; runs none of the app's code. */
+  readonly recordedOnly?: boolean;
+}
+
+export interface ReplayResult {
+  /** Entries whose code ran again, and entries of which only the recorded changes were taken. */
+  readonly ran: number;
+  readonly recorded: number;
+  /** Where it first went another way; undefined: all is the same. */
+  readonly difference: Difference | undefined;
+  /** The group as it is after the last entry that was taken; undefined: there was none. */
+  readonly memory: GroupMemory | undefined;
+  /** Set: the group cannot be run again, and why. */
+  readonly reason?: string;
+}
+
+/** An entry's code did something else than before. */
+class Differs extends Error {
+  readonly difference: Difference;
+  constructor(difference: Difference) {
+    super(difference.what);
+    this.difference = difference;
+  }
+}
+
+/**
+ * Runs a group's journal again on a fresh memory, entry by entry, with the recorded times and seeds, and
+ * compares what each entry's code changes and sends with what it did. Async calls interleave with the world
+ * outside: of their units the recorded changes are taken, as of what all groups of a round did together.
+ */
+export async function replayGroup(options: ReplayOptions): Promise<ReplayResult> {
+  const counts = { ran: 0, recorded: 0 };
+  const world = replayWorld(options);
+  let actor: Actor | undefined;
+  let last = 0;
+  try {
+    for await (const entry of options.entries) {
+      if (options.upto !== undefined && entry.seq > options.upto) break;
+      last = entry.seq;
+      if (entry.kind === "loaded") {
+        const loaded: Actor | string = await load(options, world, actor, entry);
+        if (typeof loaded === "string") return { ...counts, difference: undefined, memory: undefined, reason: loaded };
+        actor = loaded;
+        counts.recorded++;
+        continue;
+      }
+      // What all groups did together before this one was first loaded is in its first rows.
+      if (actor === undefined) continue;
+      if (take(actor, world, entry, options.recordedOnly === true)) counts.ran++;
+      else counts.recorded++;
+      for (const [id] of actor.memory.participants) if (actor.here(id) === undefined) actor.memory.release(id);
+    }
+    if (actor !== undefined && options.upto === undefined && options.recordedOnly !== true) {
+      await compareEnd(options, actor, last);
+    }
+  } catch (error) {
+    if (!(error instanceof Differs)) throw error;
+    return { ...counts, difference: error.difference, memory: actor?.memory };
+  }
+  return { ...counts, difference: undefined, memory: actor?.memory };
+}
+
+/** A new incarnation: of the rows as they were found the first time, later of those that the replay has come to. */
+async function load(
+  options: ReplayOptions,
+  world: ReplayWorld,
+  before: Actor | undefined,
+  entry: JournalEntry,
+): Promise<Actor | string> {
+  const { actorId, app, read } = options;
+  const found = JSON.parse(entry.input ?? "null") as FoundAtLoad | null;
+  if (found?.participants === undefined)
+    return "its journal is of an older version, which did not keep what was there at first";
+  if (found.rows === undefined && before === undefined) return "the beginning of its journal is missing";
+  const stored = await read.group(actorId, app);
+  const first = found.rows;
+  const rows: GroupRows = {
+    group: first?.group ?? (before as Actor).memory.group.values,
+    players: copies(first?.players ?? (before as Actor).memory.players.map(({ values }) => values)),
+    participants: copies(found.participants),
+    extras: new Map(
+      Object.values(app.extras).map(({ table }) => [
+        table.name,
+        copies(first?.extras[table.name] ?? valuesOf((before as Actor).memory.extrasOf(table).values())),
+      ]),
+    ),
+    waits: copies(first?.waits ?? valuesOf((before as Actor).memory.waits.values())),
+    timers: copies(first?.timers ?? valuesOf((before as Actor).memory.timers.values())),
+    session: { ...stored.session, fields: (found.session ?? null) as string | null },
+    subsession: stored.subsession,
+    seq: entry.seq - 1,
+    isNew: first !== undefined,
+  };
+  const round = rows.group.roundNumber as number;
+  for (const { participantId } of stored.players) {
+    const id = participantId as number;
+    if (round > 1) world.earlier.set(id, await read.earlierPlayers(id, app, round));
+  }
+  const actor = new Actor(actorId, world.of(rows));
+  // Nothing runs by itself: the journal says what came next.
+  actor.hold({});
+  world.at(entry);
+  await actor.load();
+  return actor;
+}
+
+/** One entry. @returns whether its code ran */
+function take(actor: Actor, world: ReplayWorld, entry: JournalEntry, recordedOnly: boolean): boolean {
+  if (entry.kind === "adopted") {
+    const participant = JSON.parse(entry.input as string) as Values;
+    actor.memory.adopt(participant, world.earlier.get(participant.id as number) ?? []);
+    return false;
+  }
+  const turn = recordedOnly ? undefined : turnOf(actor, entry);
+  if (turn === undefined) {
+    applyRecorded(actor.memory, entry.changes);
+    return false;
+  }
+  world.at(entry);
+  const output = entry.output === null ? {} : (JSON.parse(entry.output) as RecordedOutput);
+  let outcome: Outcome;
+  try {
+    outcome = replayOutside(output.o ?? [], () => turn.run(actor));
+  } catch (error) {
+    throw differs(actor, entry, "it failed", "what the journal has", messageOf(error));
+  }
+  if (outcome.entry === undefined) throw differs(actor, entry, "it did nothing", entry.kind, "nothing");
+  const { kind } = outcome.entry;
+  if (kind !== entry.kind) {
+    throw differs(
+      actor,
+      entry,
+      "it became something else",
+      said(entry.kind, entry.output),
+      said(kind, outcome.entry.output ?? null),
+    );
+  }
+  outcome.unit?.stamp();
+  const changes = changesToJson(outcome.unit?.changes() ?? []);
+  const difference =
+    compareChanges(entry.changes, changes) ?? compareOutput(entry.output, outcome.entry.output ?? null);
+  if (difference !== undefined) throw differs(actor, entry, difference.what, difference.expected, difference.got);
+  outcome.unit?.settle();
+  return true;
+}
+
+/** What runs an entry again; undefined: what it changed is taken as recorded. */
+function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
+  const { kind, participantId, clientId, n, page, input } = entry;
+  switch (kind) {
+    case "message":
+    case "refused":
+    case "started": {
+      // Refused on sight, or by the database: there is nothing that could be run.
+      if (input === null || participantId === null || clientId === null || n === null) return undefined;
+      actor.clients.learn(participantId, clientId, n - 1);
+      const data: unknown = JSON.parse(input);
+      return new MessageTurn(participantId, { k: "send", c: clientId, n, p: page ?? "", d: data, text: input }, null);
+    }
+    case "start":
+    case "view":
+    case "submit":
+      return new PageTurn(JSON.parse(input as string) as Command, () => {});
+    case "presence":
+      return new PresenceTurn(participantId as number, () => {}, JSON.parse(input as string).connected);
+    case "timer":
+      return new TimerTurn({ begun: () => {}, look: () => {} });
+    case "wait": {
+      const wait = actor.itinerary.waits.find((one) => one.identity === page && actor.waits.isComplete(one));
+      return wait === undefined ? undefined : new WaitTurn(wait, () => {});
+    }
+    default:
+      return undefined;
+  }
+}
+
+async function compareEnd({ actorId, app, read }: ReplayOptions, actor: Actor, seq: number): Promise<void> {
+  const stored = await read.group(actorId, app);
+  // Written to since its journal was read, which is of the same moment: only by hand.
+  const difference = compareRows(stored, actor.memory);
+  if (difference !== undefined) {
+    throw new Differs({ seq, kind: "rows", at: 0, page: null, participant: null, input: null, ...difference });
+  }
+}
+
+function differs(actor: Actor, entry: JournalEntry, what: string, expected: string, got: string): Differs {
+  const { seq, kind, at, page, participantId, input } = entry;
+  const player = participantId === null ? undefined : actor.memory.playerOf(participantId);
+  const participant = player === undefined ? null : (player.values.idInGroup as number);
+  return new Differs({ seq, kind, at, page, participant, input, what, expected, got });
+}
+
+function said(kind: string, output: string | null): string {
+  return output === null ? kind : `${kind} ${output}`;
+}
+
+function valuesOf(rows: Iterable<{ readonly values: Values; readonly deleted: boolean }>): Values[] {
+  return [...rows].filter(({ deleted }) => !deleted).map(({ values }) => values);
+}
+
+function copies(rows: readonly Values[]): Values[] {
+  return rows.map((row) => ({ ...row }));
+}

@@ -1,0 +1,5 @@
+import { defineConfig } from "walras";
+
+export default defineConfig({
+  sessionConfigs: [{ name: "market", appSequence: ["market"], numDemoParticipants: 2 }],
+});
