@@ -78,10 +78,16 @@ describe("the command line", () => {
 });
 
 describe("bots", () => {
-  test("play every session config of this project to its end, every app has some, and nothing is left behind", async () => {
+  test("play every session config of this project to its end, every app has some, and all groups are the same when run again", async () => {
     const database = join(folder, "bots.sqlite3");
-    const { code, output } = await run(["cli", "bots"], { WALRAS_DB: database, DATABASE_URL: "postgres://nowhere/" });
+    const played = join(folder, "played.sqlite3");
+    const { code, output } = await run(["cli", "bots", "--keep", played], {
+      WALRAS_DB: database,
+      DATABASE_URL: "postgres://nowhere/",
+    });
     expect([code, output]).toEqual([0, expect.stringContaining("All bots came to the end")]);
+    const again = await run(["cli", "replay", "all"], { WALRAS_DB: played });
+    expect(again).toEqual({ code: 0, output: expect.stringMatching(/ 0 differ\./) });
     for (const app of (await loadProject(ROOT)).apps.keys()) expect(output).toMatch(new RegExp(`^  ${app}/\\w+ `, "m"));
     await expect(access(database)).rejects.toThrow("ENOENT");
   });
