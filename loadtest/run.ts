@@ -86,6 +86,7 @@ class LoadRun {
   #interrupted = false;
   /** A look takes its time; another one waits for it. */
   #looking: Promise<unknown> = Promise.resolve();
+  #isLooking = false;
 
   constructor(run: RunOptions, children: readonly Child<PlayersCommands>[], links: readonly string[][][]) {
     this.#run = run;
@@ -155,7 +156,8 @@ class LoadRun {
       this.#recorder.trouble(failure);
       this.#stop(true);
     }
-    this.#look();
+    // Where everything is slow, looks must not queue up behind each other.
+    if (!this.#isLooking) this.#look();
   }
 
   async #all(ask: (child: Child<PlayersCommands>, i: number) => Promise<unknown>): Promise<void> {
@@ -184,6 +186,7 @@ class LoadRun {
   #look(withSize = false): Promise<void> {
     const { own, target, onMoment } = this.#run;
     const phase = this.#phase;
+    this.#isLooking = true;
     const look = this.#looking.then(async () => {
       const figures = own?.failure === undefined ? target.figures(withSize).catch(() => undefined) : undefined;
       const [players, read] = await Promise.all([
@@ -191,6 +194,7 @@ class LoadRun {
         within<Figures | undefined>(FIGURES_PATIENCE_MS, Promise.resolve(figures)),
       ]);
       const at = (performance.now() - this.#start) / 1000;
+      this.#isLooking = false;
       onMoment(this.#recorder.add({ phase, at, players, figures: read }), this.#recorder);
     });
     this.#looking = look;

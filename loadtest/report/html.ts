@@ -164,7 +164,8 @@ function quantileOf(histogram: HistogramData, size: number, q: number): number |
 
 function overTime(report: LoadReport): string {
   // Where a phase ends there is a moment as short as chance has it, too short for a rate.
-  const usual = Math.max(...report.timeline.map(({ seconds: length }) => length));
+  const lengths = report.timeline.map(({ seconds: length }) => length).sort((a, b) => a - b);
+  const usual = lengths[Math.floor(lengths.length / 2)] ?? 0;
   const moments = report.timeline.filter(({ seconds: length }) => length > usual / 4);
   const end = moments.at(-1)?.at ?? 1;
   const at = moments.map((moment) => moment.at);
