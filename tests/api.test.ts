@@ -97,11 +97,12 @@ test("what is not JSON is refused without a trace of the server's own mistakes",
 });
 
 describe("a program that uses the desk", () => {
-  const request = { config: "probe", participants: 1, isDemo: true };
+  const request = { config: "probe", participants: 2, isDemo: true };
 
   test("logs in with the server's password, and gets whole links", async () => {
     const { links } = await new DeskClient(`${server.base}/demo`, PASSWORD).createSession(request);
-    expect(links).toEqual([expect.stringMatching(new RegExp(`^${server.base}/InitializeParticipant/`))]);
+    const link = expect.stringMatching(new RegExp(`^${server.base}/InitializeParticipant/`));
+    expect(links).toEqual([link, link]);
   });
 
   test.each([
