@@ -57,7 +57,7 @@ export {
   type RowOf,
   type SubsessionOf,
 } from "./rooms/define-app.ts";
-export type { WaitPageOptions } from "./rooms/define-wait-page.ts";
+export type { ArrivedInfo, WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
 export type { LiveHandler, LiveResult } from "./rooms/live-types.ts";
@@ -65,4 +65,5 @@ export * from "./rooms/register.ts";
 export type { StandardSchema } from "./rooms/standard-schema.ts";
 export type { StateOf } from "./rooms/state-types.ts";
 export type { WholeSubsession } from "./rooms/subsession-types.ts";
+export type { WaitDecision } from "./rooms/wait-timeouts.ts";
 export { type Config, type ConfigDefinition, defineConfig } from "./rooms/walras-config.ts";

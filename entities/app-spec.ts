@@ -98,6 +98,12 @@ export interface PageSpec {
   readonly wait: WaitSpec | undefined;
 }
 
+/** The limit of a wait, and the way out. */
+export interface WaitTimeoutSpec {
+  readonly seconds: number | ((player: never) => number);
+  readonly outcome: "proceed" | "end" | ((player: never) => unknown);
+}
+
 /** What makes a page a wait page. The functions' author-facing types are in rooms/define-wait-page.ts. */
 export interface WaitSpec {
   /** Who waits for whom: the players of a group, all groups of the round, or whoever comes, for a group to be formed. */
@@ -110,6 +116,8 @@ export interface WaitSpec {
   readonly formGroup: ((waiting: never, arrivals: never) => unknown) | undefined;
   /** Scope "arrival": the groups of the first round stay together in all of them. */
   readonly keepGroups: boolean;
+  /** How long they wait at most, and what becomes of them then. */
+  readonly timeout: WaitTimeoutSpec | undefined;
   /** Runs once, on the group or, in scope "subsession", on the subsession, when everybody is there. */
   readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
 }

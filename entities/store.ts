@@ -22,6 +22,8 @@ export type EntryKind =
   | "barrier"
   /** Groups were formed out of those who waited in a lobby. */
   | "formed"
+  /** The time that people may wait on a page began to run. */
+  | "armed"
   | "timer";
 
 /**

@@ -90,8 +90,7 @@ export class Actors {
         this.timers.forget(fresh);
       });
       fresh.onDeparture = (participant) => {
-        void this.follow(participant);
-        void this.#pass(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
+        void this.leave(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
       };
       fresh.barriers = this.#barriers;
       // Whoever waits for it is told through their turn; the log keeps the reason.
@@ -122,6 +121,11 @@ export class Actors {
     } catch (error) {
       this.world.log.warn("a participant was not followed to the next group", { error: messageOf(error) });
     }
+  }
+
+  /** Somebody has left a group, past these apps and rounds. */
+  async leave(participant: Values, skipped: readonly { app: string; round: number }[]): Promise<void> {
+    await Promise.all([this.follow(participant), this.#pass(participant, skipped)]);
   }
 
   /** Somebody goes past whole apps: groups of those that wait for everybody are told not to wait for them. */

@@ -46,6 +46,8 @@ export class Lobby {
   #subsessions: Map<number, number> | undefined;
   /** Groups that were formed so far. */
   #formed = 0;
+  /** Participants who have waited long enough: any group will do. */
+  readonly #impatient = new Set<number>();
   #posted = false;
   #telling = false;
   #cancelAgain = () => {};
@@ -57,7 +59,8 @@ export class Lobby {
   }
 
   /** Somebody has come, or is connected again: groups may form. */
-  look(): void {
+  look(impatient?: number): void {
+    if (impatient !== undefined) this.#impatient.add(impatient);
     if (this.#posted || this.#actor.dead) return;
     this.#posted = true;
     this.#actor.resume(new FormTurn(this));
@@ -106,7 +109,7 @@ export class Lobby {
   /** Reads what the next groups need; undefined if there is nothing to read. */
   prepare(): Promise<void> | undefined {
     const waiting = this.waiting();
-    const groups = this.#wanted(waiting.length);
+    const groups = this.#wanted(waiting);
     if (groups === 0) return undefined;
     const rounds = this.#rounds();
     const lack = rounds.some((round) => (this.#ids.get(round)?.length ?? 0) < groups);
@@ -117,10 +120,11 @@ export class Lobby {
   }
 
   /** How many groups may form out of so many players. An author's method forms one at a time. */
-  #wanted(waiting: number): number {
+  #wanted(waiting: readonly Row[]): number {
     const { playersPerGroup } = this.#actor.app;
-    if (this.#page.wait.formGroup !== undefined) return waiting > 0 ? 1 : 0;
-    return typeof playersPerGroup === "number" ? Math.floor(waiting / playersPerGroup) : 0;
+    const impatient = waiting.filter((row) => this.#impatient.has(row.values.participantId as number)).length;
+    if (this.#page.wait.formGroup !== undefined) return waiting.length > 0 ? 1 + impatient : 0;
+    return typeof playersPerGroup === "number" ? Math.floor(waiting.length / playersPerGroup) + impatient : 0;
   }
 
   /** The rounds for which a group is formed. */
@@ -244,7 +248,7 @@ export class Lobby {
     const { playersPerGroup } = this.#actor.app;
     if (formGroup === undefined) {
       const size = playersPerGroup as number;
-      return waiting.length < size ? undefined : waiting.slice(0, size);
+      return waiting.length < size ? this.#chooseAny(waiting) : waiting.slice(0, size);
     }
     if (waiting.length === 0) return undefined;
     const { world } = this.#actor;
@@ -257,7 +261,7 @@ export class Lobby {
     };
     const method = formGroup as (waiting: unknown[], arrivals: Arrivals<unknown>) => unknown;
     const chosen = world.watchdog.watch(what, () => runIn(view, () => method(handles, arrivals)));
-    if (chosen === undefined || chosen === null) return undefined;
+    if (chosen === undefined || chosen === null) return this.#chooseAny(waiting);
     const wrong = (why: string) =>
       new AuthorError(
         "wrong_group",
@@ -269,6 +273,14 @@ export class Lobby {
     if (rows.some((row) => row === undefined || !waiting.includes(row))) throw wrong("somebody who does not wait");
     if (new Set(rows).size !== rows.length) throw wrong("a player twice");
     return rows as Row[];
+  }
+
+  /** If somebody has waited long enough, a group of those who are there, however few. */
+  #chooseAny(waiting: readonly Row[]): Row[] | undefined {
+    const { playersPerGroup } = this.#actor.app;
+    const size = typeof playersPerGroup === "number" ? playersPerGroup : waiting.length;
+    const first = waiting.find((row) => this.#impatient.has(row.values.participantId as number));
+    return first === undefined ? undefined : [first, ...waiting.filter((row) => row !== first)].slice(0, size);
   }
 
   /** Within a unit: a group of these players. False if there is no number for it yet. */
@@ -318,6 +330,7 @@ export class Lobby {
     }
     for (const id of ids) {
       this.#came.delete(id);
+      this.#impatient.delete(id);
       this.#later.delete(id);
       this.#actor.depart(id);
     }

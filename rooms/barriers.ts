@@ -1,16 +1,13 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
-import { Row, type SessionFacts } from "../entities/memory.ts";
-import { Dice } from "../entities/random.ts";
-import type { GroupRows, JournalEntry, StoredUnit } from "../entities/store.ts";
-import { WholeSubsession } from "../entities/subsession.ts";
-import { ActorTable, ParticipantTable, WaitPageTable } from "../entities/system-tables.ts";
-import type { RowChange, Value, Values } from "../entities/tables.ts";
-import { changesToJson } from "../entities/unit.ts";
-import { initialValues } from "../entities/values.ts";
+import type { GroupRows } from "../entities/store.ts";
+import { ActorTable, WaitPageTable } from "../entities/system-tables.ts";
+import type { Values } from "../entities/tables.ts";
 import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { isLobby } from "./arrivals.ts";
+import { type BarrierFacts, BarrierWork } from "./barrier-work.ts";
+import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import { FailureTurn, type WaitPage } from "./wait-pages.ts";
 import { WAIT_TEXTS } from "./wait-texts.ts";
@@ -26,18 +23,16 @@ export interface LocalActors {
   bar(actorIds: readonly number[]): () => void;
   /** A participant has come to a page without a request of their own. */
   follow(participant: Values): Promise<void>;
+  /** A participant has left the study, past these apps and rounds. */
+  leave(participant: Values, skipped: readonly { app: string; round: number }[]): Promise<void>;
   /** Ends the session's actors, so that they load again. */
   endSession(sessionId: number): void;
 }
 
 /** A wait page of all groups of one round. */
-interface Barrier {
+interface Barrier extends BarrierFacts {
   readonly key: string;
-  readonly app: AppSpec;
-  readonly session: SessionFacts;
   readonly subsessionId: number;
-  readonly roundNumber: number;
-  readonly page: WaitPage;
   running: boolean;
   /** Somebody has come meanwhile. */
   again: boolean;
@@ -129,7 +124,7 @@ export class Barriers {
           barrier.all = all;
           barrier.here = all - behind;
           this.#tell(barrier);
-          if (behind > 0) continue;
+          if (behind > 0 && !(await this.#isTimeUp(barrier))) continue;
           if ((await this.#run(barrier)) === "again") {
             barrier.again = true;
             await world.sleep(20);
@@ -144,6 +139,14 @@ export class Barriers {
     } finally {
       barrier.running = false;
     }
+  }
+
+  /** A group has waited for the others long enough. */
+  async #isTimeUp({ session, page }: Barrier): Promise<boolean> {
+    if (page.wait.timeout === undefined) return false;
+    const where = { sessionId: session.id, page: page.identity };
+    const rows = await this.#actors.world.store.read.rows(WaitPageTable, where);
+    return rows.some((row) => row.timedOut === true && row.doneAt === null);
   }
 
   /** Tells all who wait in this process how many are there, now and then. */
@@ -193,8 +196,11 @@ export class Barriers {
         return "done";
       }
       const people = rows.flatMap(({ participants }) => participants);
+      const timedOut = rows.some(({ waits }) =>
+        waits.some((row) => row.page === barrier.page.identity && row.timedOut),
+      );
       // Somebody was taken back meanwhile: whoever comes next looks again.
-      if (people.some((person) => (person.pageIndex as number) < barrier.page.index)) return "done";
+      if (!timedOut && people.some((person) => (person.pageIndex as number) < barrier.page.index)) return "done";
       return await this.#complete(barrier, rows, held);
     } finally {
       for (const actor of held) actor.thaw();
@@ -215,9 +221,9 @@ export class Barriers {
   async #complete(barrier: Barrier, rows: readonly GroupRows[], held: readonly Actor[]): Promise<"done" | "again"> {
     const { world } = this.#actors;
     const { page, session } = barrier;
-    let work: Work;
+    let work: BarrierWork;
     try {
-      work = new Work(barrier, rows, await this.#earlier(barrier), world);
+      work = new BarrierWork(barrier, rows, await this.#earlier(barrier), world);
       work.run();
     } catch (error) {
       this.#fail(barrier, rows, error);
@@ -242,12 +248,18 @@ export class Barriers {
     }
     this.#end(barrier, held);
     if (work.sessionChanged) this.#actors.endSession(session.id);
+    const pages = JSON.parse(rows[0]?.session.pages as string);
+    const itinerary = new Itinerary(pages, barrier.app, barrier.roundNumber);
+    for (const person of work.ended) {
+      void this.#actors.leave(person.values, itinerary.skippedBefore(person.values.pageIndex as number));
+    }
     for (const person of work.passed) {
-      const next = JSON.parse(rows[0]?.session.pages as string)[page.index];
+      const next = pages[page.index];
       const spec =
         next === undefined ? undefined : world.apps.get(next.app)?.pages.find(({ name }) => name === next.page);
       // Who may have to go past the next page, or waits there, gets there without their browser.
-      if (spec?.isDisplayed !== undefined || spec?.wait !== undefined) void this.#actors.follow(person.values);
+      if (spec !== undefined && (spec.isDisplayed ?? spec.wait ?? spec.timeout) !== undefined)
+        void this.#actors.follow(person.values);
     }
     return "done";
   }
@@ -296,165 +308,4 @@ export class Barriers {
 
 function keyOf(actor: Actor, page: WaitPage): string {
   return `${actor.memory.session.id}/${page.identity}`;
-}
-
-/** One run of a barrier's function on the rows of all groups. */
-class Work {
-  readonly #barrier: Barrier;
-  readonly #rows: readonly GroupRows[];
-  readonly #world: ActorWorld;
-  readonly #at: number;
-  readonly #dice: Dice;
-  readonly #whole: WholeSubsession;
-  readonly #people = new Map<number, Row>();
-  readonly #sessionFields: Value;
-  /** Groups that the function has made; they get their numbers later, and have negative ones until then. */
-  readonly newGroups: Row[] = [];
-  /** Who was at the page. */
-  readonly passed: Row[] = [];
-
-  constructor(barrier: Barrier, rows: readonly GroupRows[], earlier: readonly Values[], world: ActorWorld) {
-    this.#barrier = barrier;
-    this.#rows = rows;
-    this.#world = world;
-    this.#at = world.now();
-    this.#dice = new Dice(world.newSeed);
-    const { app, roundNumber, session } = barrier;
-    for (const { participants } of rows) {
-      for (const values of participants) {
-        this.#people.set(values.id as number, new Row(ParticipantTable, null, values));
-      }
-    }
-    const past = Map.groupBy(earlier, (row) => row.participantId as number);
-    const newest = rows[0]?.session as Values;
-    // As it is now: another round's barrier may have changed it since the actor was loaded.
-    const sessionRow = new Row((session.row as Row).table, null, newest);
-    this.#sessionFields = newest.fields ?? null;
-    this.#whole = new WholeSubsession({
-      app,
-      session: { ...session, row: sessionRow },
-      roundNumber,
-      groups: rows.map(({ group, players, extras }) => ({
-        row: new Row(app.group.table, app.group, group),
-        players: players.map((values) => new Row(app.player.table, app.player, values)),
-        extras,
-      })),
-      participants: this.#people,
-      earlier: (id) => past.get(id) ?? [],
-      matrixOf: (round) => this.#matrixOf(earlier.filter((row) => row.roundNumber === round)),
-      newGroup: (idInSubsession) => {
-        const { sessionId = null, subsessionId = null } = rows[0]?.group ?? {};
-        const values = initialValues(app.group.table, world.currency.decimals);
-        const id = -1 - this.newGroups.length;
-        const row = new Row(app.group.table, app.group, {
-          ...values,
-          ...{ id, sessionId, subsessionId, roundNumber, idInSubsession },
-        });
-        this.newGroups.push(row);
-        return row;
-      },
-      decimals: world.currency.decimals,
-      what: `${barrier.page.identity} afterAllPlayersArrive`,
-      at: this.#at,
-      random: this.#dice.random,
-    });
-  }
-
-  /** @throws whatever the author's function throws */
-  run(): void {
-    const { page } = this.#barrier;
-    const hook = page.wait.afterAllPlayersArrive as ((subsession: object) => unknown) | undefined;
-    if (hook !== undefined) {
-      this.#world.watchdog.watch(`${page.identity} afterAllPlayersArrive`, () => this.#whole.run(hook));
-    }
-    this.#whole.finish();
-    for (const { players, view } of this.#whole.groups) {
-      for (const player of players) {
-        const person = this.#people.get(player.values.participantId as number);
-        if (person?.values.pageIndex !== page.index) continue;
-        view.unit.set(person, "pageIndex", page.index + 1);
-        this.passed.push(person);
-      }
-    }
-  }
-
-  /** Gives the groups that the function has made their numbers. */
-  number(ids: readonly number[]): void {
-    for (const [i, row] of this.newGroups.entries()) row.values.id = ids[i] as number;
-    for (const { row, players } of this.#whole.groups) {
-      for (const player of players) player.values.groupId = row.values.id as number;
-    }
-  }
-
-  get sessionChanged(): boolean {
-    const [first] = this.#whole.groups;
-    return (first?.view.memory.session.row?.values.fields ?? null) !== this.#sessionFields;
-  }
-
-  /** A unit for each group, those that are new or no more included. */
-  units(): StoredUnit[] {
-    const before = new Map(this.#rows.map((rows) => [rows.group.id as number, rows]));
-    const units = this.#whole.groups.map(({ row, view }) => {
-      const old = before.get(row.values.id as number);
-      const changes: RowChange[] = view.unit.changes();
-      if (old === undefined) {
-        const made: RowChange = { op: "insert", table: row.table, values: { ...row.values } };
-        return this.#unit(row.values, 1, [made, ...changes.filter((change) => !isUpdateOf(change, row))]);
-      }
-      before.delete(row.values.id as number);
-      return this.#unit(row.values, old.seq + 1, changes, old);
-    });
-    for (const view of this.#whole.gone) {
-      const { values, table } = view.memory.group;
-      const old = before.get(values.id as number) as GroupRows;
-      const changes = view.unit.changes().filter((change) => !isUpdateOf(change, view.memory.group));
-      units.push(
-        this.#unit(values, old.seq + 1, [...changes, { op: "delete", table, key: { id: values.id as number } }], old),
-      );
-    }
-    return units;
-  }
-
-  #unit(group: Values, seq: number, changes: readonly RowChange[], old?: GroupRows): StoredUnit {
-    const { page, session } = this.#barrier;
-    const actorId = group.id as number;
-    const key = { actorId, page: page.identity };
-    const values = { doneAt: this.#at };
-    const isThere = old?.waits.some((row) => row.page === page.identity) === true;
-    const done: RowChange = isThere
-      ? { op: "update", table: WaitPageTable, key, values }
-      : { op: "insert", table: WaitPageTable, values: { ...key, sessionId: session.id, timedOut: false, ...values } };
-    const all = [...changes, done];
-    const entry: JournalEntry = {
-      ...{ actorId, seq, at: this.#at, kind: "barrier", page: page.identity },
-      ...{ participantId: null, clientId: null, n: null, input: null, output: null },
-      changes: changesToJson(all),
-      seed: this.#dice.seed,
-      writer: this.#writer,
-      batch: "",
-    };
-    return { entry, changes: all };
-  }
-
-  get #writer(): string {
-    this.#secret ??= this.#world.newSecret();
-    return this.#secret;
-  }
-  #secret: string | undefined;
-
-  #matrixOf(players: readonly Values[]): number[][] | undefined {
-    if (players.length === 0) return undefined;
-    const groups = Map.groupBy(players, (row) => row.groupId as number);
-    return [...groups.entries()]
-      .sort(([a], [b]) => a - b)
-      .map(([, rows]) =>
-        rows
-          .sort((a, b) => (a.idInGroup as number) - (b.idInGroup as number))
-          .map((row) => this.#people.get(row.participantId as number)?.values.idInSession as number),
-      );
-  }
-}
-
-function isUpdateOf(change: RowChange, row: Row): boolean {
-  return change.op === "update" && change.table === row.table && change.key.id === row.values.id;
 }

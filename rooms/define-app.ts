@@ -91,7 +91,7 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
     options: WaitPageBasics<Player<G, P>> &
-      WaitForAllGroups<WholeSubsession<G, P>> &
+      WaitForAllGroups<Player<G, P>, WholeSubsession<G, P>> &
       LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
   ): PageOf<I, DS, R, L>;
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(

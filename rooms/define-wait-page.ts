@@ -1,13 +1,14 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { AppSpec, WaitSpec } from "../entities/app-spec.ts";
+import type { AppSpec, WaitSpec, WaitTimeoutSpec } from "../entities/app-spec.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
 import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
+import type { WaitDecision } from "./wait-timeouts.ts";
 
 /** A page on which players wait for each other. */
-export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Pl, Gr> | WaitForAllGroups<Sub>);
+export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Pl, Gr> | WaitForAllGroups<Pl, Sub>);
 
 /** What every wait page may have; its template, `<Name>.html`, is optional. */
 export interface WaitPageBasics<Pl>
@@ -18,6 +19,22 @@ export interface WaitPageBasics<Pl>
   body?: string | ((player: Pl) => string);
   /** Whether the page says who is still to come, by idInGroup. Default: true. */
   showMissing?: boolean;
+  /**
+   * How long the players wait at most, from the moment when the first of them came (where groups form by arrival:
+   * each from when they came), and the way out. "proceed": those who are there go on without the missing, and who
+   * comes later goes past the page. "end": they are at the end of the study. A function decides for each player who
+   * waits, after it has set what they are to get; returning nothing, they wait for the same time again.
+   */
+  timeout?: {
+    seconds: number | ((player: Pl) => number);
+    outcome: "proceed" | "end" | ((player: Pl) => WaitDecision | Silence);
+  };
+}
+
+/** What afterAllPlayersArrive is told beside the group or subsession. */
+export interface ArrivedInfo<Pl> {
+  /** Players who are not there, when the time was up; else empty. */
+  readonly missing: readonly Pl[];
 }
 
 /** The players of a group wait for each other. */
@@ -33,16 +50,16 @@ export interface WaitForGroup<Pl, Gr> {
   /** With groupByArrivalTime, whether groups stay together in later rounds. Default: true; false: they form anew in each. */
   keepGroups?: boolean;
   /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. */
-  afterAllPlayersArrive?: (group: Gr) => Messages | Silence;
+  afterAllPlayersArrive?: (group: Gr, arrived: ArrivedInfo<Pl>) => Messages | Silence;
 }
 
 /** All groups of the round wait for each other. */
-export interface WaitForAllGroups<Sub> {
+export interface WaitForAllGroups<Pl, Sub> {
   waitForAllGroups: true;
   groupByArrivalTime?: never;
   /** Runs once, when the last participant of the session has arrived. May form the groups of this round anew, and
    * set the session's fields. */
-  afterAllPlayersArrive?: (subsession: Sub) => void;
+  afterAllPlayersArrive?: (subsession: Sub, arrived: ArrivedInfo<Pl>) => void;
 }
 
 /** Options as they may really come, from an author who does not run the type checker. */
@@ -50,6 +67,7 @@ interface RawOptions {
   title?: unknown;
   body?: unknown;
   showMissing?: unknown;
+  timeout?: unknown;
   waitForAllGroups?: unknown;
   groupByArrivalTime?: unknown;
   keepGroups?: unknown;
@@ -61,6 +79,7 @@ const WAIT_KEYS = [
   "title",
   "body",
   "showMissing",
+  "timeout",
   "waitForAllGroups",
   "groupByArrivalTime",
   "keepGroups",
@@ -87,7 +106,7 @@ export function splitWaitOptions<Pl>(
   const page: PageOptions<Pl> = {};
   for (const key of PAGE_KEYS) if (options[key] !== undefined) Object.assign(page, { [key]: options[key] });
   const { title, body, showMissing, waitForAllGroups, afterAllPlayersArrive }: RawOptions = options;
-  const { groupByArrivalTime, keepGroups }: RawOptions = options;
+  const { groupByArrivalTime, keepGroups, timeout }: RawOptions = options;
   checkTextOrFunction(title, `${where}: title`);
   checkTextOrFunction(body, `${where}: body`);
   checkBoolean(showMissing, `${where}: showMissing`);
@@ -115,9 +134,35 @@ export function splitWaitOptions<Pl>(
       showMissing: showMissing !== false,
       formGroup: typeof groupByArrivalTime === "function" ? (groupByArrivalTime as WaitSpec["formGroup"]) : undefined,
       keepGroups: keepGroups !== false,
+      timeout: timeoutSpec(timeout, `${where}: timeout`),
       afterAllPlayersArrive: afterAllPlayersArrive as WaitSpec["afterAllPlayersArrive"],
     },
   };
+}
+
+function timeoutSpec(timeout: unknown, where: string): WaitTimeoutSpec | undefined {
+  if (timeout === undefined) return undefined;
+  if (typeof timeout !== "object" || timeout === null) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where} is ${describe(timeout)}; give it an object, e.g. { seconds: 300, outcome: "proceed" }.`,
+    );
+  }
+  checkKeys(timeout, ["seconds", "outcome"], where);
+  const { seconds, outcome }: { seconds?: unknown; outcome?: unknown } = timeout;
+  if (typeof seconds === "function") checkSync(seconds, `${where}.seconds`);
+  else if (typeof seconds !== "number" || !Number.isFinite(seconds) || seconds < 0) {
+    throw new AuthorError("wrong_option", `${where}.seconds is ${describe(seconds)}; give it a number of seconds.`);
+  }
+  if (typeof outcome === "function") checkSync(outcome, `${where}.outcome`);
+  else if (outcome !== "proceed" && outcome !== "end") {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}.outcome is ${describe(outcome)}; give it "proceed", "end", or a function of player that returns one of them.`,
+    );
+  }
+  // Checked above.
+  return { seconds, outcome } as WaitTimeoutSpec;
 }
 
 /**

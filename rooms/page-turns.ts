@@ -251,9 +251,12 @@ class Visit {
 
   /** For bots, who play in demo sessions only. */
   #facts(): PageFacts | undefined {
-    const { memory, itinerary, actorId } = this.#actor;
+    const { memory, itinerary, actorId, waits } = this.#actor;
     if (memory.session.isDemo !== true) return undefined;
     const { page, identity, index } = this.walk;
+    const wait = waits.at(index);
+    const player =
+      wait !== undefined && waits.isLobby(wait) ? undefined : memory.playerOf(this.#participant.values.id as number);
     return {
       ...(page.live === undefined ? {} : { live: true }),
       ...(page.wait === undefined ? {} : { wait: true }),
@@ -261,7 +264,7 @@ class Visit {
       index,
       pages: itinerary.length,
       participant: this.#participant.values.idInSession as number,
-      idInGroup: (memory.playerOf(this.#participant.values.id as number)?.values.idInGroup as number) ?? null,
+      idInGroup: (player?.values.idInGroup as number | undefined) ?? null,
       group: actorId,
     };
   }

@@ -9,6 +9,7 @@ import type { Entry } from "./calls.ts";
 import { FORM_TEXTS } from "./form-texts.ts";
 import type { FormScene } from "./form-turn.ts";
 import type { CallHook } from "./page-form.ts";
+import { indexAfter } from "./wait-timeouts.ts";
 
 /**
  * One participant's way over the pages of their group, within one unit: whoever moves them, a request of
@@ -73,8 +74,15 @@ export class PageWalk {
   /** Goes past pages of this group that are not displayed. True if the participant moved. */
   skip(): boolean {
     const before = this.index;
-    while (this.isHere && !this.#isDisplayed(this.index)) this.#set("pageIndex", this.index + 1);
+    while (this.isHere && !this.#isDisplayed(this.index)) this.#set("pageIndex", this.#next());
     return this.index !== before;
+  }
+
+  /** Where somebody gets who is not shown the page. */
+  #next(): number {
+    const wait = this.actor.waits.at(this.index);
+    if (wait === undefined || !this.actor.waits.isDone(wait)) return this.index + 1;
+    return indexAfter(this.actor, wait, this.view, this.player);
   }
 
   #isDisplayed(index: number): boolean {

@@ -14,6 +14,7 @@ import type { Connection } from "./gate.ts";
 import { PageTurn } from "./page-turns.ts";
 import { stackOf } from "./refusals.ts";
 import { WAIT_TEXTS } from "./wait-texts.ts";
+import { ArmTurn, armAgain, decide } from "./wait-timeouts.ts";
 
 /** One wait page of the group's stretch of the page sequence. */
 export interface WaitPage {
@@ -39,6 +40,8 @@ export class WaitPages {
   /** Pages whose function has failed in this incarnation, so that it is not run again and again. */
   readonly #failed = new Set<string>();
   readonly #posted = new Set<number>();
+  /** Whose deadlines have been set, or need not be set any more. */
+  readonly #armed = new Set<string>();
   /** Set: this group is the lobby of a round whose groups form by arrival. */
   readonly #lobby: Lobby | undefined;
 
@@ -77,9 +80,20 @@ export class WaitPages {
     this.#failed.delete(page.identity);
   }
 
-  /** An experimenter asks for groups to be formed. */
-  form(): void {
-    this.#lobby?.look();
+  /** Groups are to be formed in a lobby. @param impatient a participant for whom any group will do */
+  form(impatient?: number): void {
+    this.#lobby?.look(impatient);
+  }
+
+  /** The time was up before everybody had come. */
+  hasTimedOut(page: WaitPage): boolean {
+    return this.#row(page)?.values.timedOut === true;
+  }
+
+  /** Within a unit: the time is up, or runs anew. */
+  setTimedOut(unit: Unit, page: WaitPage, timedOut: boolean): void {
+    this.#touched = true;
+    this.#note(unit, page, { timedOut });
   }
 
   /** Participants who are on the page now. */
@@ -104,12 +118,8 @@ export class WaitPages {
 
   /** Whether the page's function may run now, as far as this group is concerned. */
   isComplete(page: WaitPage): boolean {
-    return (
-      this.#lobby === undefined &&
-      !this.isDone(page) &&
-      this.waiting(page).length > 0 &&
-      this.missing(page).length === 0
-    );
+    if (this.#lobby !== undefined || this.isDone(page) || this.waiting(page).length === 0) return false;
+    return this.hasTimedOut(page) || this.missing(page).length === 0;
   }
 
   /** What the page says under its text: who is still to come. */
@@ -155,11 +165,27 @@ export class WaitPages {
     if (!this.#touched) return;
     this.#touched = false;
     for (const page of this.#pages) {
+      this.#arm(page);
       if (this.#posted.has(page.index) || this.hasFailed(page) || !this.isComplete(page)) continue;
       this.#posted.add(page.index);
       if (page.wait.scope === "subsession") this.#report(page);
       else this.#actor.next(new WaitTurn(page, () => this.#posted.delete(page.index)));
     }
+  }
+
+  /** Those who wait, and have no deadline yet, get one in a turn of its own. */
+  #arm(page: WaitPage): void {
+    if (page.wait.timeout === undefined || this.isDone(page) || this.hasTimedOut(page)) return;
+    const waiting = this.waiting(page).map((row) => row.values.id as number);
+    const own = this.#lobby === undefined ? waiting.slice(0, 1) : waiting;
+    const fresh = own.filter((id) => !this.#armed.has(this.#armKey(page, id)));
+    if (fresh.length === 0) return;
+    for (const id of fresh) this.#armed.add(this.#armKey(page, id));
+    this.#actor.resume(new ArmTurn(page));
+  }
+
+  #armKey(page: WaitPage, participantId: number): string {
+    return this.#lobby === undefined ? page.identity : `${page.identity}/${participantId}`;
   }
 
   /** Somebody looks at the page: what a crash left undone is done now. */
@@ -185,8 +211,8 @@ export class WaitPages {
   }
 
   /** Within a unit: the page is done. */
-  setDone(unit: Unit, page: WaitPage, at: number): void {
-    this.#note(unit, page, { doneAt: at });
+  setDone(unit: Unit, page: WaitPage, at: number, timedOut: boolean): void {
+    this.#note(unit, page, { doneAt: at, timedOut });
   }
 
   /** Within a unit: its function has failed. */
@@ -242,12 +268,21 @@ export class WaitTurn implements Turn {
     const view = new DirectView(memory, { what, at, random: dice.random });
     try {
       if (this.#spoiled !== undefined) throw this.#spoiled;
-      const hook = wait.afterAllPlayersArrive as ((group: unknown) => unknown) | undefined;
+      const absent = new Set(waits.missing(this.#page));
+      const missing = memory.players.filter((row) => absent.has(row.values.idInGroup as number));
+      const { passed, ended } = this.#decide(actor, view, missing.length > 0);
+      if (passed.length === 0 && (ended.length === 0 || ended.length < waits.waiting(this.#page).length)) {
+        return this.#waitOn(actor, view, at, dice, ended);
+      }
+      const hook = wait.afterAllPlayersArrive as ((group: unknown, arrived: unknown) => unknown) | undefined;
+      const arrived = { missing: missing.map((row) => view.player(row)) };
       const returned =
-        hook === undefined ? undefined : world.watchdog.watch(what, () => runIn(view, () => hook(view.group())));
-      const passed = waits.waiting(this.#page);
+        hook === undefined || passed.length === 0
+          ? undefined
+          : world.watchdog.watch(what, () => runIn(view, () => hook(view.group(), arrived)));
       for (const participant of passed) view.unit.set(participant, "pageIndex", index + 1);
-      waits.setDone(view.unit, this.#page, at);
+      for (const participant of ended) view.unit.set(participant, "pageIndex", actor.itinerary.length + 1);
+      waits.setDone(view.unit, this.#page, at, missing.length > 0);
       const mail = post(actor, returned, { where: what, page: identity });
       view.finish();
       return {
@@ -257,6 +292,7 @@ export class WaitTurn implements Turn {
           this.#settled();
           mail.deliver(seq);
           letPass(actor, passed, this.#page);
+          letOut(actor, ended, this.#page);
         },
       };
     } catch (error) {
@@ -264,6 +300,38 @@ export class WaitTurn implements Turn {
       view.unit.undo();
       return this.#fail(actor, at, error);
     }
+  }
+
+  /** What becomes of those who wait. If one goes on, so does who would wait on: there is nothing left to wait for. */
+  #decide(actor: Actor, view: DirectView, timedOut: boolean): { passed: Row[]; ended: Row[] } {
+    const waiting = actor.waits.waiting(this.#page);
+    if (!timedOut) return { passed: waiting, ended: [] };
+    const decisions = new Map(
+      waiting.map((participant) => {
+        const player = actor.memory.playerOf(participant.values.id as number) as Row;
+        return [participant, decide(actor.world, this.#page, view, player)];
+      }),
+    );
+    const ended = waiting.filter((row) => decisions.get(row) === "end");
+    const goesOn = waiting.some((row) => decisions.get(row) === "proceed");
+    return { passed: goesOn ? waiting.filter((row) => decisions.get(row) !== "end") : [], ended };
+  }
+
+  /** Nobody goes on: who is left waits for the same time again. */
+  #waitOn(actor: Actor, view: DirectView, at: number, dice: Dice, ended: readonly Row[]): Outcome {
+    const { identity } = this.#page;
+    for (const participant of ended) view.unit.set(participant, "pageIndex", actor.itinerary.length + 1);
+    actor.waits.setTimedOut(view.unit, this.#page, false);
+    armAgain(actor, view, this.#page, at);
+    view.finish();
+    return {
+      unit: view.unit,
+      entry: { kind: "armed", at, page: identity, seed: dice.seed },
+      release: () => {
+        this.#settled();
+        letOut(actor, ended, this.#page);
+      },
+    };
   }
 
   spoil(cause: UnitRefusal): void {
@@ -332,6 +400,15 @@ export function letPass(actor: Actor, passed: readonly Row[], { identity, index 
     if (isDisplayed === undefined && timeout === undefined) continue;
     actor.resume(new PageTurn({ kind: "arrive", participantId: values.id as number }, () => {}));
   }
+}
+
+/** Those who have waited long enough are at the end of the study. */
+function letOut(actor: Actor, ended: readonly Row[], { identity }: WaitPage): void {
+  const ids = new Set(ended.map((row) => row.values.id as number));
+  for (const connection of actor.gate.connections()) {
+    if (connection.page === identity && ids.has(connection.participantId)) actor.gate.reload(connection, "moved_on");
+  }
+  for (const participantId of ids) actor.depart(participantId);
 }
 
 /** A text as every database keeps it. */

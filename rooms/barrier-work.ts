@@ -1,0 +1,218 @@
+import type { AppSpec } from "../entities/app-spec.ts";
+import { Row, type SessionFacts } from "../entities/memory.ts";
+import { Dice } from "../entities/random.ts";
+import type { GroupRows, JournalEntry, StoredUnit } from "../entities/store.ts";
+import { WholeSubsession } from "../entities/subsession.ts";
+import { ParticipantTable, WaitPageTable } from "../entities/system-tables.ts";
+import type { RowChange, Value, Values } from "../entities/tables.ts";
+import { changesToJson } from "../entities/unit.ts";
+import { initialValues } from "../entities/values.ts";
+import type { ActorWorld } from "./actor-world.ts";
+import type { WaitPage } from "./wait-pages.ts";
+import { decide } from "./wait-timeouts.ts";
+
+/** Which wait page of all groups it is. */
+export interface BarrierFacts {
+  readonly app: AppSpec;
+  readonly session: SessionFacts;
+  readonly roundNumber: number;
+  readonly page: WaitPage;
+}
+
+/** One run of a barrier's function on the rows of all groups. */
+export class BarrierWork {
+  readonly #barrier: BarrierFacts;
+  readonly #rows: readonly GroupRows[];
+  readonly #world: ActorWorld;
+  readonly #at: number;
+  readonly #dice: Dice;
+  readonly #whole: WholeSubsession;
+  readonly #people = new Map<number, Row>();
+  readonly #sessionFields: Value;
+  /** Groups that the function has made; they get their numbers later, and have negative ones until then. */
+  readonly newGroups: Row[] = [];
+  /** Who was at the page and goes on. */
+  readonly passed: Row[] = [];
+  /** Who has waited long enough, and is at the end of the study. */
+  readonly ended: Row[] = [];
+  /** Players who are not there: the time was up. */
+  readonly #missing = new Set<number>();
+  /** Nobody goes on: all wait for the same time again. */
+  #waitsOn = false;
+
+  constructor(barrier: BarrierFacts, rows: readonly GroupRows[], earlier: readonly Values[], world: ActorWorld) {
+    this.#barrier = barrier;
+    this.#rows = rows;
+    this.#world = world;
+    this.#at = world.now();
+    this.#dice = new Dice(world.newSeed);
+    const { app, roundNumber, session } = barrier;
+    for (const { participants } of rows) {
+      for (const values of participants) {
+        if ((values.pageIndex as number) < barrier.page.index) this.#missing.add(values.id as number);
+        this.#people.set(values.id as number, new Row(ParticipantTable, null, values));
+      }
+    }
+    const past = Map.groupBy(earlier, (row) => row.participantId as number);
+    const newest = rows[0]?.session as Values;
+    // As it is now: another round's barrier may have changed it since the actor was loaded.
+    const sessionRow = new Row((session.row as Row).table, null, newest);
+    this.#sessionFields = newest.fields ?? null;
+    this.#whole = new WholeSubsession({
+      app,
+      session: { ...session, row: sessionRow },
+      roundNumber,
+      groups: rows.map(({ group, players, extras }) => ({
+        row: new Row(app.group.table, app.group, group),
+        players: players.map((values) => new Row(app.player.table, app.player, values)),
+        extras,
+      })),
+      participants: this.#people,
+      // Who is not there may still play an earlier round.
+      earlier: (id) => (this.#missing.has(id) ? undefined : (past.get(id) ?? [])),
+      matrixOf: (round) => this.#matrixOf(earlier.filter((row) => row.roundNumber === round)),
+      newGroup: (idInSubsession) => {
+        const { sessionId = null, subsessionId = null } = rows[0]?.group ?? {};
+        const values = initialValues(app.group.table, world.currency.decimals);
+        const id = -1 - this.newGroups.length;
+        const row = new Row(app.group.table, app.group, {
+          ...values,
+          ...{ id, sessionId, subsessionId, roundNumber, idInSubsession },
+        });
+        this.newGroups.push(row);
+        return row;
+      },
+      decimals: world.currency.decimals,
+      what: `${barrier.page.identity} afterAllPlayersArrive`,
+      at: this.#at,
+      random: this.#dice.random,
+    });
+  }
+
+  /** @throws whatever the author's function throws */
+  run(): void {
+    const { page } = this.#barrier;
+    this.#decide();
+    const hook = page.wait.afterAllPlayersArrive as ((subsession: object, arrived: object) => unknown) | undefined;
+    if (hook !== undefined && this.passed.length > 0) {
+      const missing = this.#whole.groups.flatMap(({ players, view }) =>
+        players
+          .filter((player) => this.#missing.has(player.values.participantId as number))
+          .map((player) => view.player(player)),
+      );
+      this.#world.watchdog.watch(`${page.identity} afterAllPlayersArrive`, () =>
+        this.#whole.run((subsession) => hook(subsession, { missing })),
+      );
+    }
+    this.#whole.finish();
+    const [passed, ended] = [new Set(this.passed), new Set(this.ended)];
+    const end = (JSON.parse(this.#rows[0]?.session.pages as string) as unknown[]).length + 1;
+    for (const { players, view } of this.#whole.groups) {
+      for (const player of players) {
+        const person = this.#people.get(player.values.participantId as number);
+        if (person === undefined) continue;
+        if (ended.has(person)) view.unit.set(person, "pageIndex", end);
+        else if (passed.has(person)) view.unit.set(person, "pageIndex", page.index + 1);
+      }
+    }
+  }
+
+  /** What becomes of those who wait, as in a group's wait page. */
+  #decide(): void {
+    const { page } = this.#barrier;
+    const stay: Row[] = [];
+    let goesOn = this.#missing.size === 0;
+    for (const { players, view } of this.#whole.groups) {
+      for (const player of players) {
+        const person = this.#people.get(player.values.participantId as number);
+        if (person?.values.pageIndex !== page.index) continue;
+        const decision = this.#missing.size === 0 ? "proceed" : decide(this.#world, page, view, player);
+        if (decision === "end") this.ended.push(person);
+        else stay.push(person);
+        if (decision === "proceed") goesOn = true;
+      }
+    }
+    if (goesOn) this.passed.push(...stay);
+    this.#waitsOn = !goesOn && stay.length > 0;
+  }
+
+  /** Gives the groups that the function has made their numbers. */
+  number(ids: readonly number[]): void {
+    for (const [i, row] of this.newGroups.entries()) row.values.id = ids[i] as number;
+    for (const { row, players } of this.#whole.groups) {
+      for (const player of players) player.values.groupId = row.values.id as number;
+    }
+  }
+
+  get sessionChanged(): boolean {
+    const [first] = this.#whole.groups;
+    return (first?.view.memory.session.row?.values.fields ?? null) !== this.#sessionFields;
+  }
+
+  /** A unit for each group, those that are new or no more included. */
+  units(): StoredUnit[] {
+    const before = new Map(this.#rows.map((rows) => [rows.group.id as number, rows]));
+    const units = this.#whole.groups.map(({ row, view }) => {
+      const old = before.get(row.values.id as number);
+      const changes: RowChange[] = view.unit.changes();
+      if (old === undefined) {
+        const made: RowChange = { op: "insert", table: row.table, values: { ...row.values } };
+        return this.#unit(row.values, 1, [made, ...changes.filter((change) => !isUpdateOf(change, row))]);
+      }
+      before.delete(row.values.id as number);
+      return this.#unit(row.values, old.seq + 1, changes, old);
+    });
+    for (const view of this.#whole.gone) {
+      const { values, table } = view.memory.group;
+      const old = before.get(values.id as number) as GroupRows;
+      const changes = view.unit.changes().filter((change) => !isUpdateOf(change, view.memory.group));
+      units.push(
+        this.#unit(values, old.seq + 1, [...changes, { op: "delete", table, key: { id: values.id as number } }], old),
+      );
+    }
+    return units;
+  }
+
+  #unit(group: Values, seq: number, changes: readonly RowChange[], old?: GroupRows): StoredUnit {
+    const { page, session } = this.#barrier;
+    const actorId = group.id as number;
+    const key = { actorId, page: page.identity };
+    const values: Values = this.#waitsOn ? { timedOut: false } : { doneAt: this.#at, timedOut: this.#missing.size > 0 };
+    const isThere = old?.waits.some((row) => row.page === page.identity) === true;
+    const done: RowChange = isThere
+      ? { op: "update", table: WaitPageTable, key, values }
+      : { op: "insert", table: WaitPageTable, values: { ...key, sessionId: session.id, ...values } };
+    const all = [...changes, done];
+    const entry: JournalEntry = {
+      ...{ actorId, seq, at: this.#at, kind: "barrier", page: page.identity },
+      ...{ participantId: null, clientId: null, n: null, input: null, output: null },
+      changes: changesToJson(all),
+      seed: this.#dice.seed,
+      writer: this.#writer,
+      batch: "",
+    };
+    return { entry, changes: all };
+  }
+
+  get #writer(): string {
+    this.#secret ??= this.#world.newSecret();
+    return this.#secret;
+  }
+  #secret: string | undefined;
+
+  #matrixOf(players: readonly Values[]): number[][] | undefined {
+    if (players.length === 0) return undefined;
+    const groups = Map.groupBy(players, (row) => row.groupId as number);
+    return [...groups.entries()]
+      .sort(([a], [b]) => a - b)
+      .map(([, rows]) =>
+        rows
+          .sort((a, b) => (a.idInGroup as number) - (b.idInGroup as number))
+          .map((row) => this.#people.get(row.participantId as number)?.values.idInSession as number),
+      );
+  }
+}
+
+function isUpdateOf(change: RowChange, row: Row): boolean {
+  return change.op === "update" && change.table === row.table && change.key.id === row.values.id;
+}
