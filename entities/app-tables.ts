@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
     // Not generated: a group's id is its actor's.
     table: { key: ["id"], initial: { extraCount: 0, timerCount: 0 } },
     members: [
-      ...["session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
+      ...["fieldDisplay", "session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
       ...["after", "every", "at", "cancel", "timers"],
     ],
   },
@@ -38,7 +38,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
       indexes: [["groupId"]],
     },
     members: [
-      ...["session", "subsession", "group", "participant"],
+      ...["fieldDisplay", "session", "subsession", "group", "participant"],
       ...["getOthersInGroup", "inPreviousRounds", "inRound", "inAllRounds"],
     ],
   },

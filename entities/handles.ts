@@ -171,7 +171,25 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
   },
 };
 
+/** The label of what was chosen; the value itself where the field names no choices, and "" if nothing is set. */
+function fieldDisplay(this: Handle, name: unknown): string {
+  const { model } = this[ROW];
+  const fields = (model as ModelSpec).fields;
+  // Templates name fields as columns are named.
+  const field = Object.keys(fields).find((one) => one === name || snakeCase(one) === name);
+  if (field === undefined) {
+    throw new AuthorError(
+      "unknown_field",
+      `${model?.app}: ${model?.name}.fieldDisplay(${JSON.stringify(name)}): its fields are ${Object.keys(fields).join(", ")}.`,
+    );
+  }
+  const value = this[VIEW].builtIn(this[ROW], field);
+  const chosen = fields[field]?.choices?.find((choice) => choice.value === value);
+  return chosen?.label ?? (value === null ? "" : String(value));
+}
+
 const PLAYER_METHODS = {
+  fieldDisplay,
   getOthersInGroup(this: Handle) {
     const view = this[VIEW];
     return view.memory.players.filter((row) => row !== this[ROW]).map((row) => view.player(row));
@@ -204,6 +222,7 @@ const GROUP_BUILT_INS: Record<string, Getter> = {
 };
 
 const GROUP_METHODS = {
+  fieldDisplay,
   getPlayers(this: Handle) {
     const view = this[VIEW];
     return view.memory.players.map((row) => view.player(row));

@@ -90,6 +90,8 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
   readonly participant: Participant;
   readonly session: Session;
   readonly subsession: Subsession;
+  /** The label of what was chosen in a field with choices, e.g. `"Strongly agree"`; "" if nothing is set. */
+  fieldDisplay(field: keyof P & string): string;
   /** The rest of the group, by idInGroup. */
   getOthersInGroup(): Player<G, P>[];
   /** The participant's earlier rounds of this app, oldest first, read-only. */
@@ -108,6 +110,8 @@ export interface GroupBuiltIns<G extends Fields, P extends Fields> {
   readonly roundNumber: number;
   readonly session: Session;
   readonly subsession: Subsession;
+  /** The label of what was chosen in a field with choices; "" if nothing is set. */
+  fieldDisplay(field: keyof G & string): string;
   /** All players of the group, by idInGroup. */
   getPlayers(): Player<G, P>[];
   /** @throws if the group has no such player */

@@ -239,6 +239,29 @@ test("a form shows what is stored: initial values, the group's newest, and earli
   expect(world.rendered.at(-1)?.answers).toEqual({ price: "30" });
 });
 
+test("fieldDisplay gives the label of what was chosen", async () => {
+  const made = defineApp({
+    name: "shown",
+    player: { color: text({ choices: [["r", "Red"], "blue"], blank: true }), age: integer({ initial: 3 }) },
+  });
+  const seen: string[] = [];
+  made.page("Page", {
+    formFields: ["color"],
+    varsForTemplate(player) {
+      seen.push(player.fieldDisplay("color"), player.fieldDisplay("age"));
+      return {};
+    },
+    beforeNextPage: (player) => void seen.push(player.fieldDisplay("color")),
+  });
+  const world = await sqlite.world([made.spec]);
+  const { people } = await world.session(["shown"], 1);
+  const participantId = at(people, 0).id as number;
+  const actorId = await world.arrive(at(people, 0));
+  await world.view(actorId, participantId);
+  await world.actors.call(actorId, { kind: "submit", participantId, pageIndex: 1, outbox: [], form: { color: "r" } });
+  expect(seen).toEqual(["", "3", "Red"]);
+});
+
 describe("a mistake in a form's definition is named at start", () => {
   const base = () => defineApp({ name: "shop", player: { age: integer(), friend: link("player"), done: boolean() } });
   test.each<[string, object, RegExp]>([

@@ -39,7 +39,7 @@ export default defineBots(app, async (bot) => {
   await bot.submit({ comments: "Nice & short" });
 
   bot.expect(bot.page, "Thanks");
-  for (const answer of ["1.72 m", "4 of 5", `${prize - 1} points`, "Nice & short"]) {
+  for (const answer of ["1.72 m", "Agree", `${prize - 1} points`, "Nice & short"]) {
     bot.expect(bot.text.includes(answer), `the page shows the answer: ${answer}`);
   }
   await bot.submit();
