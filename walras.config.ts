@@ -51,5 +51,12 @@ export default defineConfig({
       appSequence: ["survey"],
       numDemoParticipants: 1,
     },
+    {
+      name: "lobby",
+      displayName: "Weakest link",
+      doc: "Pairs form as people arrive; the lower of two efforts counts. In the end everybody sees how all pairs did.",
+      appSequence: ["lobby"],
+      numDemoParticipants: 4,
+    },
   ],
 });
