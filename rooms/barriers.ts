@@ -65,7 +65,7 @@ export class Barriers {
     this.#actors = actors;
   }
 
-  /** Everybody in this group is at the page, as the database has it. */
+  /** Somebody in this group is at the page, as the database has it. */
   arrived(actor: Actor, page: WaitPage): void {
     const barrier = this.#of(actor, page);
     barrier.again = true;

@@ -166,11 +166,17 @@ export class WaitPages {
     this.#touched = false;
     for (const page of this.#pages) {
       this.#arm(page);
-      if (this.#posted.has(page.index) || this.hasFailed(page) || !this.isComplete(page)) continue;
+      if (this.#posted.has(page.index) || this.hasFailed(page) || !this.#isDue(page)) continue;
       this.#posted.add(page.index);
       if (page.wait.scope === "subsession") this.#report(page);
       else this.#actor.next(new WaitTurn(page, () => this.#posted.delete(page.index)));
     }
+  }
+
+  /** Whether something may follow: of all groups also that one more has come. */
+  #isDue(page: WaitPage): boolean {
+    if (page.wait.scope !== "subsession") return this.isComplete(page);
+    return !this.isDone(page) && this.waiting(page).length > 0;
   }
 
   /** Those who wait, and have no deadline yet, get one in a turn of its own. */
@@ -200,7 +206,7 @@ export class WaitPages {
     }
   }
 
-  /** The group is complete, and says so when that has committed: the others may be in other processes. */
+  /** Somebody has come, which is said when it has committed: the others may be in other processes. */
   #report(page: WaitPage): void {
     const done = () => this.#posted.delete(page.index);
     const release = () => {

@@ -3,13 +3,15 @@ export const WAIT_TEXTS = {
   title: "Please wait",
   body: (others: number) =>
     others === 1 ? "Waiting for the other participant." : "Waiting for the other participants.",
-  /** @param ids idInGroup of those who are still to come */
+  /** @param ids idInGroup of those who are still to come; of two players it goes without saying */
   missing: (ids: readonly number[], players: number) =>
-    ids.length === 0
-      ? "Everybody is here."
-      : ids.length > 5
-        ? `${players - ids.length} of ${players} players are here.`
-        : `Still to come: ${ids.map((id) => `player ${id}`).join(", ")}.`,
+    players <= 2
+      ? ""
+      : ids.length === 0
+        ? "Everybody is here."
+        : ids.length > 5
+          ? `${players - ids.length} of ${players} players are here.`
+          : `Still to come: ${ids.map((id) => `player ${id}`).join(", ")}.`,
   /** @param here participants of the round who are there, of all */
   arrived: (here: number, all: number) => `${here} of ${all} participants are here.`,
   /** @param waiting players who wait for a group to be full, of its size */
