@@ -85,7 +85,7 @@ function present(actor: Actor, addressed: readonly Addressed[], { page, reach, w
     const only = named !== undefined ? actor.itinerary.identityOf(named) : reach === "sender" ? page : undefined;
     if (only !== undefined) {
       const there = to.filter((id) => actor.pageOfPlayer(id) === only);
-      if (there.length > 0) outgoing.push({ to: there, page: only, text });
+      if (there.length > 0) outgoing.push({ to: there, page: only, text: fitting(actor, only, text, where) });
       continue;
     }
     const byPage = new Map<string, number[]>();
