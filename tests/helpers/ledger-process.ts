@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A server for the ledger in a process of its own. */
+/** A server for the ledger, or another project of this folder, in a process of its own. */
 export class LedgerProcess {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -15,9 +15,11 @@ export class LedgerProcess {
     this.#log = log;
   }
 
-  /** Starts it on a free port. Participants may talk as fast as they like. @param env settings beside these */
-  static async start(env: Record<string, string>): Promise<LedgerProcess> {
-    const child = spawn(process.execPath, [join(import.meta.dirname, "ledger/server.ts")], {
+  /** Starts it on a free port. Participants may talk as fast as they like.
+   * @param env settings beside these
+   * @param project the folder beside this file */
+  static async start(env: Record<string, string>, project = "ledger"): Promise<LedgerProcess> {
+    const child = spawn(process.execPath, [join(import.meta.dirname, project, "server.ts")], {
       // Without IPC: a Colyseus process that was forked spins when its parent dies.
       stdio: ["ignore", "pipe", "pipe"],
       env: {

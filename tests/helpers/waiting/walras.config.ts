@@ -1,0 +1,8 @@
+import { defineConfig } from "walras";
+
+export default defineConfig({
+  sessionConfigs: [
+    { name: "crowd", appSequence: ["crowd"], numDemoParticipants: 200 },
+    { name: "steps", appSequence: ["steps"], numDemoParticipants: 12 },
+  ],
+});
