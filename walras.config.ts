@@ -58,5 +58,21 @@ export default defineConfig({
       appSequence: ["lobby"],
       numDemoParticipants: 4,
     },
+    {
+      name: "public_goods_continuous",
+      displayName: "Public good in continuous time",
+      doc: "Three players move sliders whenever they like and earn by the second, until the time is up for all at the same moment.",
+      appSequence: ["public_goods_continuous"],
+      numDemoParticipants: 3,
+      // A short one, to look at.
+      seconds: 20,
+    },
+    {
+      name: "dutch_clock",
+      displayName: "Dutch clock auction",
+      doc: "The price falls by itself; whoever stops the clock first has bought. The clock is the server's.",
+      appSequence: ["dutch_clock"],
+      numDemoParticipants: 3,
+    },
   ],
 });
