@@ -28,8 +28,11 @@ export interface BotsJob {
 /** What goes wrong with the server, and so with every session. */
 const NO_SERVER = ["unreachable", "no_walras", "login_needed", "wrong_password", "not_allowed"];
 
+/** Session configs that are played side by side: games of the clock mostly wait. */
+const AT_ONCE = 4;
+
 /**
- * Plays each session config once for each of its bots' cases, and reports.
+ * Plays each session config once for each of its bots' cases, and reports each session when it has ended.
  *
  * @param print gets the report, in pieces of one or more lines
  * @returns whether all bots came to the end
@@ -39,20 +42,26 @@ export async function playBots(job: BotsJob, print: (text: string) => void, hook
   const desk = new DeskClient(job.url, job.password);
   const start = performance.now();
   let sessions = 0;
-  const failed: string[] = [];
-  for (const name of job.configs) {
+  const failures = new Set<string>();
+  const waiting = [...job.configs];
+  const playNext = async (): Promise<void> => {
+    const name = waiting.shift();
+    if (name === undefined) return;
     const found = config.sessionConfigs.find((one) => one.name === name);
     if (found === undefined) throw new WalrasError("unknown_config", `There is no session config ${name}.`);
     try {
       const played = await playConfig(found, job, desk, print, hooks);
       sessions += played.sessions;
-      if (!played.passed) failed.push(name);
+      if (!played.passed) failures.add(name);
     } catch (error) {
       if (!(error instanceof WalrasError) || NO_SERVER.includes(error.code)) throw error;
       print(`${name}: FAILED\n${indent(messageOf(error))}\n`);
-      failed.push(name);
+      failures.add(name);
     }
-  }
+    return playNext();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, playNext));
+  const failed = job.configs.filter((name) => failures.has(name));
   const time = `${seconds(performance.now() - start)} s`;
   if (failed.length === 0) {
     print(

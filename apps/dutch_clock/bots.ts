@@ -9,8 +9,7 @@ export default defineBots(app, async (bot) => {
   const { idInGroup: me, round } = bot;
   const { valuation } = bot.live.state.player;
   bot.expect(bot.live.state.players[me]?.valuation === undefined, "nobody sees another's valuation");
-  await bot.live.send("buy");
-  bot.expect(bot.live.state.group.isOver, false, "nobody buys before the clock runs");
+  await bot.live.send("sell");
   const refusal = await bot.submitMustFail();
   bot.expect(refusal.includes("still running"), "nobody leaves while the clock runs");
 
