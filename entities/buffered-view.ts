@@ -111,7 +111,7 @@ export class BufferedView extends View {
       // It would be read anew, and what this call has done to the old one would be lost.
       throw new StaleWrite(row, name, CHANGED);
     }
-    this.#reads(row).set(name, row.changedAt.get(name) ?? 0);
+    this.#reads(row).set(name, row.changedAt(name));
     return value;
   }
 
@@ -165,7 +165,7 @@ export class BufferedView extends View {
     const stored = this.memory.extrasOf(table);
     for (const row of stored.values()) {
       if (this.#deleted.has(row)) continue;
-      this.#reads(row).set("n", row.changedAt.get("n") ?? 0);
+      this.#reads(row).set("n", row.changedAt("n"));
       yield row;
     }
     // While a unit has them, they are in memory already.
@@ -184,7 +184,7 @@ export class BufferedView extends View {
   #refuseStale(row: Row, name: string): void {
     if (row.deleted) throw new StaleWrite(row, name, DELETED);
     const readAt = this.#readAt.get(row)?.get(name);
-    if (readAt !== undefined && (row.changedAt.get(name) ?? 0) !== readAt) throw new StaleWrite(row, name, CHANGED);
+    if (readAt !== undefined && row.changedAt(name) !== readAt) throw new StaleWrite(row, name, CHANGED);
   }
 
   /** What this call computed from a unit that was taken back must not get out. Said once: then the author knows. */

@@ -12,13 +12,23 @@ export class Row {
   readonly values: Values;
   /** Deleted by a unit; taken out of memory when that unit has committed. */
   deleted = false;
-  /** Version of the memory at which a field got its value, `n` for the row itself; absent: not since the actor was loaded. */
-  readonly changedAt = new Map<string, number>();
+  /** Made with the first change: most of a long history is never changed again. */
+  #changedAt: Map<string, number> | undefined;
 
   constructor(table: Table, model: ModelSpec | null, values: Values) {
     this.table = table;
     this.model = model;
     this.values = values;
+  }
+
+  /** Version of the memory at which a field got its value, `n` for the row itself; 0: not since the actor was loaded. */
+  changedAt(name: string): number {
+    return this.#changedAt?.get(name) ?? 0;
+  }
+
+  setChangedAt(name: string, version: number): void {
+    this.#changedAt ??= new Map();
+    this.#changedAt.set(name, version);
   }
 
   /** The primary key's values. */

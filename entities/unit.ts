@@ -21,7 +21,7 @@ export class Unit {
   /** Version of the memory that this unit made, see {@link stamp}; 0: not stamped. */
   version = 0;
   /** What {@link Row.changedAt} said of the fields that this unit changed, before it did. */
-  readonly #before = new Map<Row, Map<string, number | undefined>>();
+  readonly #before = new Map<Row, Map<string, number>>();
 
   constructor(memory: GroupMemory) {
     this.#memory = memory;
@@ -108,8 +108,8 @@ export class Unit {
       before = new Map();
       this.#before.set(row, before);
     }
-    before.set(name, row.changedAt.get(name));
-    row.changedAt.set(name, this.version);
+    before.set(name, row.changedAt(name));
+    row.setChangedAt(name, this.version);
   }
 
   /** Whether this unit, once stamped, changed a field's value. */
@@ -130,10 +130,7 @@ export class Unit {
     }
     // Who read the values from before has them again, and their writes are not stale.
     for (const [row, before] of this.#before) {
-      for (const [name, version] of before) {
-        if (version === undefined) row.changedAt.delete(name);
-        else row.changedAt.set(name, version);
-      }
+      for (const [name, version] of before) row.setChangedAt(name, version);
     }
     if (this.version > 0) this.#memory.takenBack.add(this.version);
   }

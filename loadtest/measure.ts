@@ -10,7 +10,7 @@ import type { ServerCommands, Usage } from "./servers/usage.ts";
 export const GROUP_SIZE = 4;
 
 /** By then V8 has compiled what is hot. */
-const WARM_MESSAGES = 10_000;
+export const WARM_MESSAGES = 10_000;
 
 /** How one row is measured. */
 export interface Work {
@@ -57,8 +57,25 @@ export interface Figures {
   unanswered: number;
 }
 
-/** One run of one row: fresh processes, admission, a window at saturation, a window in open loop. */
-export async function measure(row: Row, work: Work): Promise<Figures> {
+/** The processes of one run. */
+export interface Stage {
+  server: Child<ServerCommands>;
+  players: Child<GeneratorCommands>[];
+  /** One more generator, for the groups from `from` to `to` (not included). */
+  generator(from: number, to: number): Promise<Child<GeneratorCommands>>;
+}
+
+/**
+ * Fresh processes for a row: a server, and generators that play the first `groups` groups between them.
+ *
+ * @param more groups that the session has beyond those
+ */
+export async function onStage<T>(
+  row: Row,
+  work: Pick<Work, "groups" | "generators" | "database">,
+  use: (stage: Stage) => Promise<T>,
+  more = 0,
+): Promise<T> {
   const { groups, generators } = work;
   const directory = mkdtempSync(join(tmpdir(), "walras-bench-"));
   const children: Child<object>[] = [];
@@ -69,25 +86,34 @@ export async function measure(row: Row, work: Work): Promise<Figures> {
   };
   try {
     const session = {
-      participants: groups * GROUP_SIZE,
+      participants: (groups + more) * GROUP_SIZE,
       sqliteFile: join(directory, "bench.sqlite3"),
       databaseUrl: row.database === "postgres" ? await work.database() : "",
     };
     const server = await start<ServerCommands>(serverFile(row), row.args(session));
     const { port, codes } = await server.ask("place");
-    const players = await Promise.all(
-      Array.from({ length: generators }, (_, i) => {
-        const [from, to] = [i, i + 1].map((part) => Math.floor((groups * part) / generators)) as [number, number];
-        const options: GeneratorOptions = { way: row.way, port, codes, from, to, groupSize: GROUP_SIZE };
-        return start<GeneratorCommands>(join(import.meta.dirname, "generator.ts"), options);
-      }),
-    );
+    const generator = (from: number, to: number) => {
+      const options: GeneratorOptions = { way: row.way, port, codes, from, to, groupSize: GROUP_SIZE };
+      return start<GeneratorCommands>(join(import.meta.dirname, "generator.ts"), options);
+    };
+    const share = (part: number) => Math.floor((groups * part) / generators);
+    const players = await Promise.all(Array.from({ length: generators }, (_, i) => generator(share(i), share(i + 1))));
+    return await use({ server, players, generator });
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** One run of one row: fresh processes, admission, a window at saturation, a window in open loop. */
+export async function measure(row: Row, work: Work): Promise<Figures> {
+  return onStage(row, work, async ({ server, players }) => {
     const admission = await admit(server, players);
     const warmed = { ...work, warmMessages: WARM_MESSAGES };
     const saturation = await window(server, players, warmed, (player) => player.ask("startClosed"), work.profile);
     let unanswered = await halt(players);
     const open = await window(server, players, { ...work, warm: Math.min(work.warm, 0.3), warmMessages: 0 }, (player) =>
-      player.ask("startOpen", work.rate / generators),
+      player.ask("startOpen", work.rate / players.length),
     );
     unanswered += await halt(players);
     return {
@@ -106,14 +132,11 @@ export async function measure(row: Row, work: Work): Promise<Figures> {
       refused: saturation.refused + open.refused,
       unanswered,
     };
-  } finally {
-    await Promise.all(children.map((child) => child.stop()));
-    rmSync(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The first group warms the way up and is not counted. */
-async function admit(server: Child<ServerCommands>, players: Child<GeneratorCommands>[]) {
+export async function admit(server: Child<ServerCommands>, players: Child<GeneratorCommands>[]) {
   const [first] = players;
   await first?.ask("admit", 1);
   const before = await server.ask("memory");
@@ -129,7 +152,7 @@ async function admit(server: Child<ServerCommands>, players: Child<GeneratorComm
 }
 
 /** Starts a load, lets it run warm, and gives what happened in the time after that. */
-async function window(
+export async function window(
   server: Child<ServerCommands>,
   players: Child<GeneratorCommands>[],
   { warm, warmMessages, seconds }: Pick<Work, "warm" | "seconds"> & { warmMessages: number },
@@ -171,7 +194,7 @@ async function window(
   };
 }
 
-async function halt(players: Child<GeneratorCommands>[]): Promise<number> {
+export async function halt(players: Child<GeneratorCommands>[]): Promise<number> {
   return sum(await Promise.all(players.map((player) => player.ask("halt"))));
 }
 

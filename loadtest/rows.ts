@@ -18,6 +18,7 @@ export interface Row {
 const walras = (
   app: WalrasOptions["app"],
   synchronous = "FULL",
+  more: Pick<WalrasOptions, "commitDelay" | "history"> = {},
 ): Pick<Row, "way" | "database" | "server" | "args"> => ({
   way: "walras",
   database: "sqlite",
@@ -26,8 +27,19 @@ const walras = (
     app,
     participants,
     env: { WALRAS_DB: sqliteFile, WALRAS_SYNCHRONOUS: synchronous },
+    ...more,
   }),
 });
+
+/** The auction on SQLite FULL, made difficult: for the bars. */
+export function auctionWith(more: Pick<WalrasOptions, "commitDelay" | "history">): Row {
+  return {
+    name: "walras-auction",
+    what: "auction, SQLite FULL",
+    floor: "bare-room",
+    ...walras("auction", "FULL", more),
+  };
+}
 
 export const ROWS: readonly Row[] = [
   { name: "raw-ws", what: "ws alone, to all four", way: "raw-ws", server: "raw-ws.ts", args: () => ({}) },

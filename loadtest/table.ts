@@ -1,3 +1,4 @@
+import type { Verdict } from "./bars.ts";
 import type { Figures } from "./measure.ts";
 import { ROWS, type Row } from "./rows.ts";
 
@@ -69,10 +70,20 @@ export function table(results: readonly Result[]): string {
     nameOf(result.row),
     ...COLUMNS.map((column) => cell(column, result)),
   ]);
+  return markdown(head, body, (i) => i === 1);
+}
+
+/** The bars, as Markdown. */
+export function verdictTable(verdicts: readonly Verdict[]): string {
+  const body = verdicts.map(({ bar, measured, limit, holds }) => [bar, measured, limit, holds ? "yes" : "NO"]);
+  return markdown(["bar", "measured", "at most", "holds"], body, () => true);
+}
+
+function markdown(head: readonly string[], body: readonly string[][], isText: (column: number) => boolean): string {
   const widths = head.map((title, i) => Math.max(title.length, ...body.map((cells) => (cells[i] ?? "").length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((text, i) => (i === 1 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0))).join(" | ")} |`;
-  const rule = widths.map((width, i) => (i === 1 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+  const pad = (text: string, i: number) => (isText(i) ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0));
+  const line = (cells: readonly string[]) => `| ${cells.map(pad).join(" | ")} |`;
+  const rule = widths.map((width, i) => (isText(i) ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
   return [line(head), line(rule), ...body.map(line)].join("\n");
 }
 
