@@ -100,18 +100,20 @@ const crowdBar: Bar = {
     const side = (row: Row) => () =>
       onStage(row, stageOf(500), async ({ server, players }) => {
         const admission = await admit(server, players);
-        return { kib: admission.residentPerParticipant / 1024, admitted: admission.admittedPerSecond };
+        const { residentPerParticipant, heapPerParticipant, admittedPerSecond } = admission;
+        return { kib: residentPerParticipant / 1024, heap: heapPerParticipant / 1024, admitted: admittedPerSecond };
       });
     const found = await inTurns(
       { ...effort, repeat: Math.min(effort.repeat, 2) },
       { bare: side(bareRoom), walras: side(auction) },
     );
     const [bare, walras] = [median(found.bare.kib ?? []), median(found.walras.kib ?? [])];
+    const heaps = [median(found.walras.heap ?? []), median(found.bare.heap ?? [])];
     const admitted = median(found.walras.admitted ?? []);
     return [
       {
         bar: "memory of 2,000 connected participants, each, above the bare room's",
-        measured: `${digits(walras - bare)} KiB (${digits(walras)} against ${digits(bare)})`,
+        measured: `${digits(walras - bare)} KiB (${digits(walras)} against ${digits(bare)}; of that JavaScript's heap ${heaps.map((heap) => digits(heap)).join(" against ")})`,
         limit: "20 KiB",
         holds: walras - bare <= 20,
         figures: flat(found),
