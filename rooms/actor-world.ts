@@ -5,6 +5,7 @@ import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import type { Store } from "../entities/store.ts";
 import type { Renderer } from "./calls.ts";
 import type { GateLimits } from "./gate.ts";
+import type { Languages } from "./languages.ts";
 import type { Log } from "./log.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -15,6 +16,8 @@ export interface ActorWorld {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly renderer: Renderer;
   readonly currency: CurrencyFormat;
+  /** Default: English. */
+  readonly languages?: Languages | undefined;
   /** JSON text of which code runs; each `loaded` entry keeps it. */
   readonly version: string | null;
   /** What the project declares for participants and sessions. */

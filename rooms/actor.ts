@@ -14,6 +14,7 @@ import { ClientNumbers } from "./client-numbers.ts";
 import { foundAtLoad } from "./found-at-load.ts";
 import { Gate } from "./gate.ts";
 import { Itinerary } from "./itinerary.ts";
+import { type Language, Languages } from "./languages.ts";
 import { Presence } from "./presence.ts";
 import { PublishedState } from "./published-state.ts";
 import { stackOf } from "./refusals.ts";
@@ -97,6 +98,7 @@ export class Actor implements CommitOwner {
   #published: PublishedState | undefined;
   #itinerary: Itinerary | undefined;
   #waits: WaitPages | undefined;
+  #language: Language | undefined;
   #mailbox: Turn[] = [];
   /** Who has the group to themselves, and their turns; see {@link hold}. */
   #holder: object | undefined;
@@ -164,6 +166,13 @@ export class Actor implements CommitOwner {
   get itinerary(): Itinerary {
     if (this.#itinerary === undefined) throw new Error("the actor is not loaded");
     return this.#itinerary;
+  }
+
+  /** In which the session speaks to its participants. */
+  get language(): Language {
+    const { languages, currency } = this.world;
+    this.#language ??= (languages ?? new Languages({ currency })).of(this.memory.session.config.language);
+    return this.#language;
   }
 
   get waits(): WaitPages {

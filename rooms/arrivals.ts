@@ -12,7 +12,6 @@ import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor, Outcome, Turn } from "./actor.ts";
 import { stackOf } from "./refusals.ts";
 import type { WaitPage } from "./wait-pages.ts";
-import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /** How often an author's own method is asked again while somebody waits, and when something failed, in milliseconds. */
 const AGAIN = 5_000;
@@ -68,12 +67,12 @@ export class Lobby {
 
   /** What the page says under its text. */
   line(): string {
-    const { app } = this.#actor;
+    const { app, language } = this.#actor;
     const waiting = this.waiting().length;
     const size = typeof app.playersPerGroup === "number" ? app.playersPerGroup : 1;
     return this.#page.wait.formGroup !== undefined || size < 2
-      ? WAIT_TEXTS.waiting(waiting)
-      : WAIT_TEXTS.forming(waiting % size, size);
+      ? language.wait.waiting(waiting)
+      : language.wait.forming(waiting % size, size);
   }
 
   /** Tells all who wait, but not at each arrival. */

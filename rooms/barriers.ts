@@ -10,7 +10,6 @@ import { type BarrierFacts, BarrierWork } from "./barrier-work.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import { FailureTurn, type WaitPage } from "./wait-pages.ts";
-import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /** What barriers need of the actors of this process. */
 export interface LocalActors {
@@ -82,9 +81,9 @@ export class Barriers {
   /** What the page says under its text. */
   line(actor: Actor, page: WaitPage): string {
     const barrier = this.#barriers.get(keyOf(actor, page));
-    if (barrier?.failed !== undefined) return WAIT_TEXTS.trouble;
+    if (barrier?.failed !== undefined) return actor.language.wait.trouble;
     if (!page.wait.showMissing || barrier === undefined || barrier.all === 0) return "";
-    return WAIT_TEXTS.arrived(barrier.here, barrier.all);
+    return actor.language.wait.arrived(barrier.here, barrier.all);
   }
 
   /** Runs a function again that has failed. @throws WalrasError `wait_page_failed` if it fails again */

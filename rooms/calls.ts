@@ -2,6 +2,7 @@ import type { CurrencyFormat, PageFacts, PageLive, Seat, Send } from "../client-
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { Store, Writer } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
+import type { Language } from "./languages.ts";
 import type { FormContext } from "./page-form.ts";
 
 /**
@@ -71,6 +72,8 @@ export interface PageContext {
   /** The page has a button back to the page before. */
   readonly canGoBack: boolean;
   readonly currency: CurrencyFormat;
+  /** Of the session. Default: the project's. */
+  readonly language?: Language;
   /** In demo sessions: what the page tells bots. */
   readonly facts?: PageFacts | undefined;
 }
@@ -106,6 +109,8 @@ export interface SessionConfig {
   readonly participationFee?: number;
   /** What a point is worth in real money. Default: 1. */
   readonly realWorldCurrencyPerPoint?: number;
+  /** Of what Walras itself says to its participants. Default: the project's. */
+  readonly language?: string;
   /** Custom parameters, read by apps as `player.session.config`. */
   readonly [parameter: string]: unknown;
 }

@@ -65,6 +65,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     apps,
     renderer: options.renderer,
     currency: options.config.currency,
+    languages: options.config.languages,
     version: options.version ?? null,
     ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
     log,

@@ -10,13 +10,11 @@ import type { Actor, Outcome, Turn } from "./actor.ts";
 import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
-import { FORM_TEXTS } from "./form-texts.ts";
 import { type Posted, showForm } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
 import { expectOpening, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
-import { WAIT_TEXTS } from "./wait-texts.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
@@ -193,7 +191,7 @@ class Visit {
 
   /** @param posted of a failed submit, whose inputs are kept */
   #render(deadline: number | undefined, posted?: Posted, errors?: FormErrors): Reply {
-    const { app, world } = this.#actor;
+    const { app, world, language } = this.#actor;
     const { walk } = this;
     const { page, identity, index } = walk;
     const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
@@ -211,7 +209,7 @@ class Visit {
           seatUrl: `/p/${this.#participant.values.code}/seat`,
           messageLimit: world.limits.messageBytes,
           history: page.history,
-          currency: world.currency,
+          currency: language.currency,
           ...this.#state(),
         };
     const seatSlot = live === null ? null : `walras-seat-${world.newSecret()}`;
@@ -241,7 +239,8 @@ class Visit {
           wait: this.#waitPage(page),
           canGoBack: walk.before() !== undefined,
           timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
-          currency: world.currency,
+          currency: language.currency,
+          language,
           facts: this.#facts(),
         }),
       ),
@@ -272,12 +271,13 @@ class Visit {
   #timerText(page: PageSpec): string {
     const given = page.timeout?.text;
     return String(
-      (typeof given === "function" ? this.walk.call(page, "timerText", given) : given) ?? FORM_TEXTS.timeLeft,
+      (typeof given === "function" ? this.walk.call(page, "timerText", given) : given) ??
+        this.#actor.language.texts.timeLeft,
     );
   }
 
   #waitPage(page: PageSpec): WaitContext | undefined {
-    const { memory, waits } = this.#actor;
+    const { memory, waits, language } = this.#actor;
     const wait = waits.at(this.walk.index);
     if (wait === undefined) return undefined;
     waits.look(wait);
@@ -286,8 +286,8 @@ class Visit {
       return String((typeof given === "function" ? this.walk.call(page, name, given) : given) ?? standard);
     };
     return {
-      title: text("title", WAIT_TEXTS.title),
-      body: text("body", WAIT_TEXTS.body(memory.players.length - 1)),
+      title: text("title", language.wait.title),
+      body: text("body", language.wait.body(memory.players.length - 1)),
       line: waits.line(wait),
     };
   }

@@ -6,7 +6,6 @@ import { describe } from "../entities/values.ts";
 import { type DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { Entry } from "./calls.ts";
-import { FORM_TEXTS } from "./form-texts.ts";
 import type { FormScene } from "./form-turn.ts";
 import type { CallHook } from "./page-form.ts";
 import { indexAfter } from "./wait-timeouts.ts";
@@ -166,8 +165,8 @@ export class PageWalk {
   get scene(): FormScene {
     const { page, view, player } = this;
     const call: CallHook = (name, hook, ...more) => this.call(page, name, hook, ...more) as ReturnType<typeof hook>;
-    const { app, world } = this.actor;
-    return { app, page, view, player, language: { texts: FORM_TEXTS, currency: world.currency }, call };
+    const { app, language } = this.actor;
+    return { app, page, view, player, language, call };
   }
 
   /** When it has committed: tabs on a page that was left are told, and who left the group leaves its memory. */

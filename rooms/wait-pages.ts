@@ -13,7 +13,6 @@ import { post } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { PageTurn } from "./page-turns.ts";
 import { stackOf } from "./refusals.ts";
-import { WAIT_TEXTS } from "./wait-texts.ts";
 import { ArmTurn, armAgain, decide } from "./wait-timeouts.ts";
 
 /** One wait page of the group's stretch of the page sequence. */
@@ -124,11 +123,11 @@ export class WaitPages {
 
   /** What the page says under its text: who is still to come. */
   line(page: WaitPage): string {
-    if (this.hasFailed(page)) return WAIT_TEXTS.trouble;
+    if (this.hasFailed(page)) return this.#actor.language.wait.trouble;
     if (page.wait.scope === "subsession") return this.#actor.barriers?.line(this.#actor, page) ?? "";
     if (!page.wait.showMissing) return "";
     if (this.#lobby !== undefined) return this.#lobby.line();
-    return WAIT_TEXTS.missing(this.missing(page), this.#actor.memory.players.length);
+    return this.#actor.language.wait.missing(this.missing(page), this.#actor.memory.players.length);
   }
 
   /** After a turn: tells the open wait pages how things stand, once that has committed. */

@@ -1,33 +1,46 @@
+import type { Say } from "./languages.ts";
+
 /** What Walras itself says on wait pages. */
-export const WAIT_TEXTS = {
-  title: "Please wait",
-  body: (others: number) =>
-    others === 1 ? "Waiting for the other participant." : "Waiting for the other participants.",
+export interface WaitTexts {
+  readonly title: string;
+  readonly body: (others: number) => string;
   /** @param ids idInGroup of those who are still to come; of two players it goes without saying */
-  missing: (ids: readonly number[], players: number) =>
-    players <= 2
-      ? ""
-      : ids.length === 0
-        ? "Everybody is here."
-        : ids.length > 5
-          ? `${players - ids.length} of ${players} players are here.`
-          : `Still to come: ${ids.map((id) => `player ${id}`).join(", ")}.`,
+  readonly missing: (ids: readonly number[], players: number) => string;
   /** @param here participants of the round who are there, of all */
-  arrived: (here: number, all: number) => `${here} of ${all} participants are here.`,
+  readonly arrived: (here: number, all: number) => string;
   /** @param waiting players who wait for a group to be full, of its size */
-  forming: (waiting: number, size: number) =>
-    waiting === 0
-      ? ""
-      : waiting === size - 1
-        ? "One more participant is needed."
-        : `${waiting} of ${size} participants are here.`,
+  readonly forming: (waiting: number, size: number) => string;
   /** @param waiting players who wait to be put into groups */
-  waiting: (waiting: number) =>
-    waiting === 0
-      ? ""
-      : waiting === 1
-        ? "You are the only one waiting at the moment."
-        : `${waiting} participants are waiting.`,
+  readonly waiting: (waiting: number) => string;
   /** The author's function failed: said calmly, since those who wait can do nothing about it. */
-  trouble: "This is taking longer than planned. Please keep this page open; you will go on from here.",
-} as const;
+  readonly trouble: string;
+}
+
+/** More names than these are only counted. */
+const MOST_NAMED = 5;
+
+export function waitTexts(say: Say): WaitTexts {
+  const arrived = (here: number, all: number) => say("participantsHere", { here, all, count: here });
+  return {
+    title: say("waitTitle"),
+    body: (others) => say("waitBody", { count: others }),
+    missing(ids, players) {
+      if (players <= 2) return "";
+      if (ids.length === 0) return say("everybodyHere");
+      const here = players - ids.length;
+      if (ids.length > MOST_NAMED) return say("playersHere", { here, all: players, count: here });
+      const names = ids.map((id) => say("player", { id })).join(say("listComma"));
+      return say("stillToCome", { players: names, count: ids.length });
+    },
+    arrived,
+    forming(waiting, size) {
+      if (waiting === 0) return "";
+      return waiting === size - 1 ? say("oneMoreNeeded") : arrived(waiting, size);
+    },
+    waiting(waiting) {
+      if (waiting === 0) return "";
+      return waiting === 1 ? say("onlyOneWaiting") : say("peopleWaiting", { count: waiting });
+    },
+    trouble: say("waitTrouble"),
+  };
+}

@@ -8,6 +8,8 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { SessionConfig } from "./calls.ts";
 import { checkLabs, type Lab, type LabDefinition } from "./labs.ts";
+import { Languages, type OwnTexts } from "./languages.ts";
+import { checkOwnTexts } from "./own-texts.ts";
 
 /** What walras.config.ts hands to {@link defineConfig}. */
 export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = Fields> {
@@ -32,8 +34,10 @@ export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = 
     /** Language whose digits and marks are used, e.g. "de-CH". Default: `language`. */
     locale?: string;
   };
-  /** Language of what Walras itself says to participants, e.g. "de". Default: "en". */
+  /** Language of what Walras itself says to participants, e.g. "de"; a session config may have another. Default: "en". */
   language?: string;
+  /** Other words for what Walras says, and further languages: `{ en: { next: "Continue" } }`. */
+  texts?: OwnTexts;
 }
 
 /** The configuration with everything filled in. */
@@ -44,6 +48,8 @@ export interface Config {
   readonly labs: readonly Lab[];
   readonly currency: CurrencyFormat;
   readonly language: string;
+  /** The language packs with the author's texts over them. Default: the packs. */
+  readonly languages?: Languages;
 }
 
 const CONFIG_OPTIONS = [
@@ -54,6 +60,7 @@ const CONFIG_OPTIONS = [
   "sessionFields",
   "currency",
   "language",
+  "texts",
 ];
 const CURRENCY_OPTIONS = ["points", "code", "decimals", "locale"];
 
@@ -92,6 +99,12 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
     return config;
   });
   const { participantFields, sessionFields } = definition;
+  const languages = new Languages({
+    language,
+    currency: currencyFormat(definition.currency ?? {}, language),
+    fixedLocale: definition.currency?.locale !== undefined,
+    texts: checkOwnTexts(definition.texts),
+  });
   return {
     sessionConfigs: complete,
     labs: checkLabs(definition.labs ?? []),
@@ -102,8 +115,9 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
       participant: ownFields(participantFields, "participantFields", PARTICIPANT_MEMBERS),
       session: ownFields(sessionFields, "sessionFields", SESSION_MEMBERS),
     },
-    currency: currencyFormat(definition.currency ?? {}, language),
+    currency: languages.of().currency,
     language,
+    languages,
   };
 }
 
@@ -156,6 +170,7 @@ function sessionConfig(given: Record<string, unknown>, where: string): SessionCo
   ] as const) {
     if (text !== undefined && typeof text !== "string") throw wrong(`${named}: ${key}`, text, "give it a string");
   }
+  if (parameters.language !== undefined) checkLocale(parameters.language, `${named}: language`);
   if (!isNumber(numDemoParticipants, 1)) {
     throw wrong(`${named}: numDemoParticipants`, numDemoParticipants, "give it a whole number from 1");
   }

@@ -5,7 +5,9 @@ import type { ErrorRequestHandler, Response } from "express";
 import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import type { Reply } from "../rooms/calls.ts";
+import type { Languages } from "../rooms/languages.ts";
 import type { Log } from "../rooms/log.ts";
+import type { TextKey } from "../rooms/texts/en.ts";
 import { setDeskPolicy } from "./headers.ts";
 import type { Templates } from "./templates.ts";
 
@@ -22,47 +24,66 @@ const STATUS: Readonly<Record<string, number>> = {
   [Refusal.NUMBER_REUSED]: 409,
 };
 
-const TEXTS: Readonly<Record<number, { title: string; text: string }>> = {
-  400: { title: "That could not be read", text: "Please go back, load the page again and try once more." },
-  403: { title: "Not allowed", text: "This request did not come from a page of this server." },
-  404: { title: "There is no such page", text: "Please check the address." },
-  409: { title: "You have moved on", text: "Please load the page again." },
-  413: { title: "That was too much", text: "Please go back and send less text at once." },
-  500: {
-    title: "An error occurred",
-    text: "Nothing that you entered before is lost. Please load the page again; if it happens again, tell the person in charge.",
-  },
-  503: { title: "One moment, please", text: "The server cannot take this now. The page tries again by itself." },
+/** What is said to participants: each has a title and a text in every language. */
+export type Notice = Extract<TextKey, `${string}Title`> extends `${infer Name}Title` ? Name : never;
+
+const NOTICES: Readonly<Record<number, Notice>> = {
+  400: "notRead",
+  403: "notAllowed",
+  404: "noSuchPage",
+  409: "movedOn",
+  413: "tooMuch",
+  500: "failed",
+  503: "busy",
 };
 
 /** The pages that say that something is wrong. */
 export class ErrorPages {
   readonly #templates: Templates;
+  readonly #languages: Languages;
   readonly #root: string;
   readonly #development: boolean;
 
   constructor(templates: Templates, options: { root: string; development: boolean }) {
     this.#templates = templates;
+    this.#languages = templates.languages;
     this.#root = options.root;
     this.#development = options.development;
   }
 
-  /** A page of a few words. */
-  calm(response: Response, status: number, words: { title: string; text: string; retry?: boolean }): void {
+  /** A page of a few words of the desk, in English. */
+  calm(response: Response, status: number, words: { title: string; text: string }): void {
+    this.#message(response, status, { ...words, refresh: 0 }, "en");
+  }
+
+  /**
+   * A page of a few words to a participant, in the language of their session once {@link speak} was told
+   * which one that is.
+   *
+   * @param retry the same may succeed later
+   */
+  tell(response: Response, status: number, notice: Notice, retry = false): void {
+    const language: unknown = response.locals.language;
+    const { say } = this.#languages.of(language);
+    const title = say(`${notice}Title` as TextKey);
+    if (retry) response.set("Retry-After", String(RETRY_SECONDS));
+    // A form must not be lost to a page that loads itself again by GET.
+    const isForm = retry && response.req.method !== "GET";
+    const text = isForm ? say("sendAgain") : say(`${notice}Text` as TextKey);
+    this.#message(response, status, { title, text, refresh: retry && !isForm ? RETRY_SECONDS : 0 }, language);
+  }
+
+  #message(
+    response: Response,
+    status: number,
+    words: { title: string; text: string; refresh: number },
+    language: unknown,
+  ): void {
     setDeskPolicy(response);
-    let refresh = 0;
-    let { text } = words;
-    if (words.retry === true) {
-      response.set("Retry-After", String(RETRY_SECONDS));
-      // A form must not be lost to a page that loads itself again by GET.
-      if (response.req.method === "GET") refresh = RETRY_SECONDS;
-      else
-        text = "The server cannot take this now. Please reload this page in a few seconds to send your answers again.";
-    }
     response
       .status(status)
       .type("html")
-      .send(this.#templates.view("message.html", { title: words.title, text, refresh }));
+      .send(this.#templates.view("message.html", words, language));
   }
 
   /** A command that an actor did not carry out. */
@@ -79,7 +100,7 @@ export class ErrorPages {
 
   #show(response: Response, status: number, code: string, message: string, stack: string): void {
     if (this.#development && status === 500) this.#details(response, code, message, stack);
-    else this.calm(response, status, { ...wordsFor(status), retry: status === 503 });
+    else this.tell(response, status, noticeFor(status), status === 503);
   }
 
   /** What an author needs in development. */
@@ -150,13 +171,17 @@ export class ErrorPages {
 
   /** After all routes. */
   notFound(response: Response): void {
-    this.calm(response, 404, wordsFor(404));
+    this.tell(response, 404, "noSuchPage");
   }
 }
 
-function wordsFor(status: number): { title: string; text: string } {
-  const words = TEXTS[status] ?? TEXTS[status < 500 ? 400 : 500];
-  return words ?? { title: "An error occurred", text: "" };
+function noticeFor(status: number): Notice {
+  return NOTICES[status] ?? (status < 500 ? "notRead" : "failed");
+}
+
+/** From here on, whoever asked is spoken to in this language, that of a session's config. */
+export function speak(response: Response, language: unknown): void {
+  response.locals.language = language;
 }
 
 /** The HTTP status of a thrown value. */

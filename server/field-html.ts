@@ -2,8 +2,8 @@ import nunjucks from "nunjucks";
 import { FILLED_MARK } from "../client-sdk/form-data.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { Widget } from "../entities/widgets.ts";
-import { FORM_TEXTS } from "../rooms/form-texts.ts";
-import { unitOf } from "../rooms/form-values.ts";
+import type { FormTexts } from "../rooms/form-texts.ts";
+import { type FormLanguage, unitOf } from "../rooms/form-values.ts";
 import type { FieldContext } from "../rooms/page-form.ts";
 import { escapeHtml } from "./template-filters.ts";
 
@@ -25,11 +25,13 @@ interface TemplateField {
 export class FieldHtml {
   readonly field: FieldContext;
   readonly #currency: CurrencyFormat;
+  readonly #texts: FormTexts;
   readonly #focus: boolean;
 
-  constructor(field: FieldContext, currency: CurrencyFormat, focus: boolean) {
+  constructor(field: FieldContext, { currency, texts }: FormLanguage, focus: boolean) {
     this.field = field;
     this.#currency = currency;
+    this.#texts = texts;
     this.#focus = focus;
   }
 
@@ -229,7 +231,7 @@ export class FieldHtml {
     const options = (field.choices ?? []).map(({ value, label }) =>
       tag("option", { value, selected: value === chosen }, escapeHtml(label)),
     );
-    const empty = tag("option", { value: "", selected: chosen === undefined }, escapeHtml(FORM_TEXTS.emptyChoice));
+    const empty = tag("option", { value: "", selected: chosen === undefined }, escapeHtml(this.#texts.emptyChoice));
     return tag("select", { class: "form-select", name: field.name, ...this.#common() }, empty + options.join(""));
   }
 
@@ -281,12 +283,12 @@ export class FieldHtml {
       "data-before": before,
       "data-after": after,
       "data-locale": this.#currency.locale,
-      "data-untouched": FORM_TEXTS.sliderUntouched,
-      "aria-valuetext": isSet ? undefined : FORM_TEXTS.sliderUntouched,
+      "data-untouched": this.#texts.sliderUntouched,
+      "aria-valuetext": isSet ? undefined : this.#texts.sliderUntouched,
       ...this.#common(),
     });
     const ends = `<div class="slider-ends"><span>${escapeHtml(widget.low ?? String(min))}</span><span>${escapeHtml(widget.high ?? String(max))}</span></div>`;
-    const shown = isSet ? escapeHtml(field.value) : escapeHtml(FORM_TEXTS.sliderUntouched);
+    const shown = isSet ? escapeHtml(field.value) : escapeHtml(this.#texts.sliderUntouched);
     // The range always has a value; what counts is the hidden input, which stays empty until it is touched.
     return tag(
       "div",

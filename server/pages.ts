@@ -6,7 +6,7 @@ import type { Entry, Game, Reply } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import { completionOf } from "./entrances/completion.ts";
 import { isLabel } from "./entrances/labs.ts";
-import { type ErrorPages, RETRY_SECONDS } from "./errors.ts";
+import { type ErrorPages, RETRY_SECONDS, speak } from "./errors.ts";
 import { readForm } from "./form-body.ts";
 import { setDeskPolicy, setPagePolicy } from "./headers.ts";
 import { endUrl, type Found, Participants, pageUrl, seatUrl } from "./participants.ts";
@@ -31,8 +31,8 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
   const participants = new Participants(game);
 
   router.get("/InitializeParticipant/:code", async (request, response) => {
-    const found = await participants.find(request.params.code);
-    if (found === undefined) return unknown(response);
+    const found = await find(request, response);
+    if (found === undefined) return;
     // Programs that look ahead do not begin anybody's study.
     if (request.method === "HEAD" || isAhead(request)) return void response.status(204).end();
     const entry = await entryOf(request, found);
@@ -41,8 +41,8 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
   });
 
   router.get("/p/:code/:app/:page/:index", async (request, response) => {
-    const found = await participants.find(request.params.code);
-    if (found === undefined) return unknown(response);
+    const found = await find(request, response);
+    if (found === undefined) return;
     const pageIndex = indexOf(request, found);
     if (pageIndex === undefined) return elsewhere(response, found);
     const answer = await participants.ask(found, (participantId) => ({ kind: "view", participantId, pageIndex }));
@@ -53,8 +53,8 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
   // participant's own page knows the code in the URL.
   const form = express.urlencoded({ extended: false, limit: FORM_LIMIT });
   router.post("/p/:code/:app/:page/:index", form, async (request, response) => {
-    const found = await participants.find(request.params.code);
-    if (found === undefined) return unknown(response);
+    const found = await find(request, response);
+    if (found === undefined) return;
     const pageIndex = indexOf(request, found);
     if (pageIndex === undefined) return elsewhere(response, found);
     const body = readForm(request.body);
@@ -86,13 +86,13 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
   });
 
   router.get("/OutOfRangeNotification/:code", async (request, response) => {
-    const found = await participants.find(request.params.code);
-    if (found === undefined) return unknown(response);
+    const found = await find(request, response);
+    if (found === undefined) return;
     if (found.actorId !== null) return elsewhere(response, found);
     const session = await game.store.read.session({ id: found.sessionId });
     const completion = completionOf(String(session?.config ?? "{}"), found);
     setDeskPolicy(response);
-    response.type("html").send(templates.view("finished.html", { ...completion }));
+    response.type("html").send(templates.view("finished.html", { ...completion }, found.language));
   });
 
   return router;
@@ -105,11 +105,16 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
     return typeof label === "string" && isLabel(label) ? { label } : {};
   }
 
+  /** The participant whose page it is; undefined: there is none, as the response says. */
+  async function find(request: Request, response: Response): Promise<Found | undefined> {
+    const found = await participants.find(String(request.params.code));
+    if (found === undefined) unknown(response);
+    else speak(response, found.language);
+    return found;
+  }
+
   function unknown(response: Response): void {
-    pages.calm(response, 404, {
-      title: "This link does not lead to anyone",
-      text: "Please check that the whole link was copied, or ask the person who gave it to you. The participant may also have been deleted.",
-    });
+    pages.tell(response, 404, "unknownParticipant");
   }
 
   /** Redirects to where the participant really is. */

@@ -14,6 +14,14 @@ export interface Found {
   actorId: number | null;
   /** The session's page sequence. */
   pages: readonly PinnedPage[];
+  /** What the session's config says of it. */
+  language: unknown;
+}
+
+/** What is the same for all participants of a session. */
+interface SessionPlan {
+  readonly pages: readonly PinnedPage[];
+  readonly language: unknown;
 }
 
 /** How often a command follows a participant who moves to another group meanwhile. */
@@ -26,7 +34,7 @@ const KEPT_SESSIONS = 1000;
 export class Participants {
   readonly #game: Pick<Game, "store" | "call">;
   readonly #sleep: (ms: number) => Promise<unknown>;
-  readonly #pages = new Map<number, readonly PinnedPage[]>();
+  readonly #sessions = new Map<number, SessionPlan>();
 
   constructor(game: Pick<Game, "store" | "call">, wait: (ms: number) => Promise<unknown> = sleep) {
     this.#game = game;
@@ -37,13 +45,15 @@ export class Participants {
   async find(code: string): Promise<Found | undefined> {
     const place = await this.#game.store.read.whereabouts(code);
     if (place === undefined) return undefined;
+    const { pages, language } = await this.#planOf(place);
     return {
       code,
       id: Number(place.participant.id),
       sessionId: place.sessionId,
       label: place.participant.label as string | null,
       actorId: place.actorId,
-      pages: orderedPages(await this.#pagesOf(place), place.participant.pageOrder),
+      pages: orderedPages(pages, place.participant.pageOrder),
+      language,
     };
   }
 
@@ -71,15 +81,16 @@ export class Participants {
     throw new WalrasError("busy", "The participant is moving to another group.", { retry: true });
   }
 
-  async #pagesOf(place: Whereabouts): Promise<readonly PinnedPage[]> {
-    const known = this.#pages.get(place.sessionId);
+  async #planOf(place: Whereabouts): Promise<SessionPlan> {
+    const known = this.#sessions.get(place.sessionId);
     if (known !== undefined) return known;
     const session = await this.#game.store.read.session({ id: place.sessionId });
-    const pages: readonly PinnedPage[] = JSON.parse(String(session?.pages ?? "[]"));
-    const oldest = this.#pages.keys().next();
-    if (this.#pages.size >= KEPT_SESSIONS && !oldest.done) this.#pages.delete(oldest.value);
-    this.#pages.set(place.sessionId, pages);
-    return pages;
+    const { language } = JSON.parse(String(session?.config ?? "{}")) as { language?: unknown };
+    const plan: SessionPlan = { pages: JSON.parse(String(session?.pages ?? "[]")), language };
+    const oldest = this.#sessions.keys().next();
+    if (this.#sessions.size >= KEPT_SESSIONS && !oldest.done) this.#sessions.delete(oldest.value);
+    this.#sessions.set(place.sessionId, plan);
+    return plan;
   }
 }
 

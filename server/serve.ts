@@ -3,6 +3,7 @@ import type { Faults } from "../entities/faults.ts";
 import { openStore } from "../entities/open-store.ts";
 import type { Game } from "../rooms/calls.ts";
 import { startGame } from "../rooms/game.ts";
+import { Languages } from "../rooms/languages.ts";
 import type { Log } from "../rooms/log.ts";
 import { loadProject } from "./apps.ts";
 import type { Settings } from "./config.ts";
@@ -39,7 +40,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     stylesheet,
     liveScript,
     formScript,
-    language: config.language,
+    languages: config.languages ?? new Languages({ language: config.language, currency: config.currency }),
   });
   templates.check();
   const labs = openLabs(root, config.labs);

@@ -1,4 +1,4 @@
-import type { CurrencyFormat } from "../client-sdk/protocol.ts";
+import type { FormLanguage } from "../rooms/form-values.ts";
 import type { FormContext } from "../rooms/page-form.ts";
 import { FieldHtml, safe, scaleEnd } from "./field-html.ts";
 import { escapeHtml } from "./template-filters.ts";
@@ -19,10 +19,10 @@ export interface FormTags {
  * The form tags of one page. A field that is invalid after a failed submit is marked for screen readers,
  * and the first of them gets the focus.
  */
-export function formTags(form: FormContext | undefined, page: string, currency: CurrencyFormat): FormTags {
+export function formTags(form: FormContext | undefined, page: string, language: FormLanguage): FormTags {
   const fields = form?.fields ?? [];
   const first = fields.find(({ error }) => error !== undefined);
-  const widgets = new Map(fields.map((field) => [field.name, new FieldHtml(field, currency, field === first)]));
+  const widgets = new Map(fields.map((field) => [field.name, new FieldHtml(field, language, field === first)]));
   const find = (given: unknown, tag: string): FieldHtml => {
     const name = typeof given === "object" && given !== null ? String(Reflect.get(given, "name")) : String(given);
     const found = widgets.get(name) ?? widgets.get(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));

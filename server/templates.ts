@@ -5,9 +5,9 @@ import type { PageFormData } from "../client-sdk/form-data.ts";
 import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
-import { FORM_TEXTS } from "../rooms/form-texts.ts";
+import { type Language, Languages, PLAIN_POINTS } from "../rooms/languages.ts";
 import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
-import { scriptJson } from "./template-filters.ts";
+import { escapeHtml, scriptJson } from "./template-filters.ts";
 import { errorSummary, formTags } from "./template-forms.ts";
 
 export interface TemplatesOptions extends EngineOptions {
@@ -16,24 +16,23 @@ export interface TemplatesOptions extends EngineOptions {
   stylesheet: string;
   liveScript: string;
   formScript: string;
-  /** Of the pages, e.g. "de". Default: "en". */
-  language?: string;
+  /** Default: English. */
+  languages?: Languages | undefined;
 }
 
-const NEXT = `<button class="otree-btn-next btn btn-primary">${FORM_TEXTS.next}</button>`;
-// Whatever is typed is let go, so nothing of it is in the way.
-const BACK = `<button class="otree-btn-back btn" name="${BACK_FIELD}" value="1" formnovalidate>${FORM_TEXTS.back}</button>`;
-
 /** The buttons of a page; where it can be left backwards, both are in one row. */
-function buttons(canGoBack: boolean): Record<string, unknown> {
+function buttons(canGoBack: boolean, { say }: Language): Record<string, unknown> {
+  const next = `<button class="otree-btn-next btn btn-primary">${escapeHtml(say("next"))}</button>`;
+  // Whatever is typed is let go, so nothing of it is in the way.
+  const back = `<button class="otree-btn-back btn" name="${BACK_FIELD}" value="1" formnovalidate>${escapeHtml(say("back"))}</button>`;
   const safe = (html: string) => new nunjucks.runtime.SafeString(html);
   const row = (html: string) => safe(`<p class="otree-btn-next-row">${html}</p>`);
   return {
     // The first button is what Enter presses.
-    next_button: row(canGoBack ? `${NEXT} ${BACK}` : NEXT),
-    back_button: canGoBack ? safe(BACK) : "",
+    next_button: row(canGoBack ? `${next} ${back}` : next),
+    back_button: canGoBack ? safe(back) : "",
     // For templates that place their back_button themselves.
-    walras_next_only: row(NEXT),
+    walras_next_only: row(next),
   };
 }
 
@@ -41,9 +40,11 @@ function buttons(canGoBack: boolean): Record<string, unknown> {
 export class Templates implements Renderer {
   readonly #engine: TemplateEngine;
   readonly #options: TemplatesOptions;
+  readonly languages: Languages;
 
   constructor(options: TemplatesOptions) {
     this.#options = options;
+    this.languages = options.languages ?? new Languages({ currency: PLAIN_POINTS });
     this.#engine = new TemplateEngine(options);
     for (const [app, page] of this.#pages()) this.#engine.addPage(ownTemplate(app, page));
   }
@@ -66,21 +67,21 @@ export class Templates implements Renderer {
   /** One page for one participant. */
   render(context: PageContext): Rendered {
     const nonce = randomBytes(16).toString("base64url");
+    const language = context.language ?? this.languages.of();
     const html = this.#engine.render(this.#templateOf(context.app, context.page), {
-      ...formTags(context.form, context.page.name, context.currency),
+      ...formTags(context.form, context.page.name, { texts: language.texts, currency: context.currency }),
       ...waitVariables(context.wait),
       ...context.variables,
-      ...buttons(context.canGoBack),
+      ...buttons(context.canGoBack, language),
       walras_nonce: nonce,
-      walras_language: this.#options.language ?? "en",
-      walras_direction: direction(this.#options.language ?? "en"),
+      ...spoken(language),
       walras_title: context.app.title,
       walras_stylesheet: this.#options.stylesheet,
       walras_live_script: context.live === null ? "" : this.#options.liveScript,
       walras_seat_slot: context.seatSlot ?? "",
       walras_js_vars: context.jsVars === undefined ? "" : scriptJson(context.jsVars),
       walras_form_script: this.#options.formScript,
-      walras_form_data: formData(context),
+      walras_form_data: formData(context, language),
       walras_error: errorSummary(context.form, context.error),
       walras_timer: context.timer === undefined ? "" : { text: context.timer.text, clock: clock(context.timer.left) },
       walras_wait: context.wait !== undefined,
@@ -90,10 +91,15 @@ export class Templates implements Renderer {
     return { html, nonce };
   }
 
-  /** One of the server's own pages: `name` is a file in server/views. Their scripts are files, without a nonce. */
-  view(name: string, variables: Readonly<Record<string, unknown>>): string {
+  /**
+   * One of the server's own pages: `name` is a file in server/views. Their scripts are files, without a nonce.
+   *
+   * @param language of a session's config, where one is concerned; participants' views say everything by `walras_say`
+   */
+  view(name: string, variables: Readonly<Record<string, unknown>>, language?: unknown): string {
     return this.#engine.render(`walras/${name}`, {
       walras_nonce: "",
+      ...spoken(this.languages.of(language)),
       walras_stylesheet: this.#options.stylesheet,
       ...variables,
     });
@@ -116,21 +122,19 @@ function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
 }
 
 /** What the page's script needs: what inputs hold that the author wrote, and what is wrong with them. */
-function formData({ answers, form, error, timer }: PageContext): string {
+function formData({ answers, form, error, timer }: PageContext, { texts }: Language): string {
   const kept = Object.entries(answers).filter(([name]) => !name.startsWith("_walras"));
   const wrong = (form?.fields ?? []).flatMap(({ name, error }) => (error === undefined ? [] : [[name, error]]));
   const data: PageFormData = {
     answers: Object.fromEntries(kept),
     errors: Object.fromEntries(wrong),
     failed: error !== undefined,
-    ...(timer === undefined ? {} : { timer: { left: timer.left, announce: FORM_TEXTS.secondsLeft } }),
+    ...(timer === undefined ? {} : { timer: { left: timer.left, announce: texts.secondsLeft } }),
   };
   return scriptJson(data);
 }
 
-/** Languages written from right to left, by their first subtag. */
-const RIGHT_TO_LEFT = new Set("ar arc ckb dv fa he ks ku ps sd ug ur yi".split(" "));
-
-function direction(language: string): "ltr" | "rtl" {
-  return RIGHT_TO_LEFT.has(language.toLowerCase().split("-")[0] ?? "") ? "rtl" : "ltr";
+/** What every base template has of the language. */
+function spoken({ code, direction, say }: Language): Record<string, unknown> {
+  return { walras_language: code, walras_direction: direction, walras_say: say };
 }

@@ -4,7 +4,7 @@ import { isStorableText } from "../../client-sdk/json.ts";
 import type { Claim, Claims } from "../../entities/claims.ts";
 import type { Values } from "../../entities/tables.ts";
 import type { Game } from "../../rooms/calls.ts";
-import type { ErrorPages } from "../errors.ts";
+import { type ErrorPages, speak } from "../errors.ts";
 import { setDeskPolicy } from "../headers.ts";
 import { startUrl } from "../participants.ts";
 import type { Templates } from "../templates.ts";
@@ -42,7 +42,10 @@ export function entrances(options: EntranceOptions): Router {
 
   const show = (response: Response, view: string, variables: Record<string, unknown>, status = 200): void => {
     setDeskPolicy(response);
-    response.status(status).type("html").send(templates.view(view, variables));
+    response
+      .status(status)
+      .type("html")
+      .send(templates.view(view, variables, response.locals.language));
   };
 
   router.get("/join/:code", async (request, response) => {
@@ -87,7 +90,7 @@ export function entrances(options: EntranceOptions): Router {
   async function letIn(request: Request, response: Response): Promise<OpenLab | undefined> {
     const lab = labs.get(String(request.params.name));
     if (lab === undefined) {
-      pages.calm(response, 404, { title: "There is no such lab", text: "Please check the address." });
+      pages.tell(response, 404, "noSuchLab");
       return undefined;
     }
     if (lab.labels === undefined) return lab;
@@ -95,41 +98,41 @@ export function entrances(options: EntranceOptions): Router {
     const label = labelOf(request);
     if (secureUrls) {
       if (label === undefined || !(await secret.isRight(name, label, String(givenOf(request, "hash") ?? "")))) {
-        pages.calm(response, 403, {
-          title: "This link is not complete",
-          text: "Please open exactly the link that you were given: it is for you alone.",
-        });
+        pages.tell(response, 403, "incompleteLink");
         return undefined;
       }
     }
     if (label !== undefined && lab.labels.includes(label)) return lab;
-    const wrong = label === undefined ? "" : "This participant label was not found.";
+    const wrong = label === undefined ? "" : templates.languages.of().say("labelNotFound");
     show(response, "lab-label.html", { title: displayName, action: `/lab/${name}`, wrong }, wrong === "" ? 200 : 404);
     return undefined;
   }
 
   /** Those who were here before go on; everybody else gets the welcome page. */
   async function welcome(request: Request, response: Response, session: Values, action: string): Promise<void> {
+    const config = configOf(session);
+    speak(response, config.language);
     const known = await returning(request, session);
     if (known !== undefined) return response.redirect(303, startUrl(known));
     if (givenOf(request, "assignmentId") === MTURK_PREVIEW) {
-      return pages.calm(response, 200, { title: "Welcome", text: "Please accept the task first; it begins then." });
+      return pages.tell(response, 200, "acceptFirst");
     }
-    const config = JSON.parse(String(session.config)) as { displayName?: string };
     const fields = Object.entries(parametersOf(request, true)).map(([name, value]) => ({ name, value }));
-    show(response, "welcome.html", { title: config.displayName ?? "Welcome", action, fields });
+    show(response, "welcome.html", {
+      title: config.displayName ?? templates.languages.of(config.language).say("welcome"),
+      action,
+      fields,
+    });
   }
 
   /** Gives the visitor a participant of their own and sends them to their first page. */
   async function admit(request: Request, response: Response, session: Values): Promise<void> {
+    speak(response, configOf(session).language);
     const known = await returning(request, session);
     const claim: Claim = { label: labelOf(request), parameters: parametersOf(request, false) };
     const code = known ?? (await claims.claim(Number(session.id), claim))?.code;
     if (code === undefined) {
-      return pages.calm(response, 409, {
-        title: "Session is full.",
-        text: "All places are taken. Thank you for your interest; please tell the person who invited you.",
-      });
+      return pages.tell(response, 409, "sessionFull");
     }
     setCookie(request, response, cookieOf(session), String(code));
     response.redirect(303, startUrl(String(code)));
@@ -152,11 +155,12 @@ export function entrances(options: EntranceOptions): Router {
   }
 
   function noSession(response: Response): void {
-    pages.calm(response, 404, {
-      title: "There is no such session",
-      text: "Please check that the whole link was copied, or ask the person who gave it to you.",
-    });
+    pages.tell(response, 404, "noSuchSession");
   }
+}
+
+function configOf(session: Values): { displayName?: string; language?: unknown } {
+  return JSON.parse(String(session.config));
 }
 
 /** The visitor's label: of the lab, of the link, or who they are at Prolific or MTurk. */
