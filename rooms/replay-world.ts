@@ -15,7 +15,7 @@ export interface ReplayWorld {
   readonly earlier: Map<number, Values[]>;
 }
 
-export function replayWorld({ app, decimals, ownFields }: ReplayOptions): ReplayWorld {
+export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptions): ReplayWorld {
   let now: Pick<JournalEntry, "at" | "seed"> = { at: 0, seed: null };
   const earlier = new Map<number, Values[]>();
   const none = (): never => {
@@ -44,6 +44,7 @@ export function replayWorld({ app, decimals, ownFields }: ReplayOptions): Replay
         apps: new Map([[app.name, app]]),
         renderer: { render: () => ({ html: "", nonce: "" }) },
         currency: { locale: "en", code: null, decimals, points: ["point", "points"] },
+        languages,
         version: null,
         ownFields,
         log: { info: () => {}, warn: () => {}, error: () => {} },

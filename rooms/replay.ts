@@ -10,6 +10,7 @@ import { Actor, type Outcome, type Turn } from "./actor.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedOutput } from "./deliveries.ts";
 import type { FoundAtLoad } from "./found-at-load.ts";
+import type { Languages } from "./languages.ts";
 import { replayOutside } from "./live-call.ts";
 import { MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
@@ -27,6 +28,8 @@ export interface ReplayOptions {
   /** The moment of the database to which the entries belong: its rows are compared at the end. */
   readonly read: Reads;
   readonly decimals: number;
+  /** By which amounts in posted forms are read. Default: English. */
+  readonly languages?: Languages | undefined;
   readonly ownFields: OwnFieldSpecs;
   /** Ends after the entry with this seq; the rows at the end are not compared then. */
   readonly upto?: number | undefined;

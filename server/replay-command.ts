@@ -101,6 +101,7 @@ function replay(
     entries: snapshot.journal(id),
     read: snapshot.read,
     decimals: config.currency.decimals,
+    languages: config.languages,
     ownFields: config.ownFields ?? NO_OWN_FIELDS,
     upto,
     recordedOnly,
