@@ -225,7 +225,7 @@ const historyBar: Bar = {
     const side = (entries: number) => () =>
       onStage(auctionWith({ history: { from: 0, entries } }), stageOf(OLD_GROUPS), async ({ server, players }) => {
         await admit(server, players);
-        const warmed = { ...effort, warmMessages: WARM_MESSAGES };
+        const warmed = { ...effort, seconds: effort.seconds * 2, warmMessages: WARM_MESSAGES };
         const { cpu, messages } = await window(server, players, warmed, (player) => player.ask("startClosed"));
         await halt(players);
         return { cpu: cpu / messages };
