@@ -159,16 +159,20 @@ export class Barriers {
   }
 
   *#waiting({ subsessionId }: Barrier): Iterable<Actor> {
-    for (const actor of this.#loaded) if (actor.memory.group.values.subsessionId === subsessionId) yield actor;
+    for (const actor of this.#joined) {
+      // One that is still being loaded is told nothing: nobody is connected to it.
+      if (actor.loaded && actor.memory.group.values.subsessionId === subsessionId) yield actor;
+    }
   }
 
   /** Groups of this process with wait pages of this kind; see {@link join}. */
-  readonly #loaded = new Set<Actor>();
+  readonly #joined = new Set<Actor>();
 
-  /** A group with a wait page of all groups has been loaded. */
+  /** A group with a wait page of all groups is being loaded. */
   join(actor: Actor): void {
-    this.#loaded.add(actor);
-    actor.onDead(() => this.#loaded.delete(actor));
+    if (actor.dead) return;
+    this.#joined.add(actor);
+    actor.onDead(() => this.#joined.delete(actor));
   }
 
   async #run(barrier: Barrier): Promise<"done" | "again"> {

@@ -281,3 +281,38 @@ test("as the last page of a round it leads everybody on, and into the next round
   expect(rounds).toEqual([1, 2]);
   expect(await entries()).toHaveLength(4);
 });
+
+test("a group that is still being loaded does not stand in the way of the news to those who wait", async () => {
+  const made = game({ rounds: 2 });
+  const { people, world } = await stage(made, 4);
+  await Promise.all(people.map((person) => person.submit()));
+  for (const person of people) await person.reaches("game/1/Results");
+  await Promise.all(people.map((person) => person.submit()));
+  await people[0]?.submit();
+  expect(await people[0]?.page()).toBe("game/2/All");
+  const news: (() => void)[] = [];
+  const again = await sqlite.restart(world, [made.app.spec], {
+    ownFields,
+    after: (ms, run) => {
+      if (ms === 300) news.push(run);
+      return () => {};
+    },
+  });
+  const [first, , third] = people.map((person) => Object.assign(person, { world: again }));
+  await first?.view();
+  while (news.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { read } = again.store;
+  const earlierPlayers = read.earlierPlayers.bind(read);
+  const slow = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  read.earlierPlayers = async (...which) => {
+    asked.resolve();
+    await slow.promise;
+    return earlierPlayers(...which);
+  };
+  const view = third?.view();
+  await asked.promise;
+  for (const tell of news) expect(tell).not.toThrow();
+  slow.resolve();
+  expect(await view).toMatchObject({ kind: "page" });
+});
