@@ -15,14 +15,17 @@ export class ServerProcess {
   crashes = 0;
   /** When it last answered for the first time after a start, by `performance.now()`. */
   readyAt = 0;
+  readonly #script: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #log: number;
   #child: ChildProcess | undefined;
   #isExpected = false;
   #answers: Promise<void> = Promise.resolve();
 
-  /** @param env beside the harness's own; it must hold PORT @param logFile gets what it prints */
-  constructor(env: Record<string, string>, logFile: string) {
+  /** @param env beside the harness's own; it must hold PORT @param logFile gets what it prints
+   * @param script what runs, by default the server of the project beside this file */
+  constructor(env: Record<string, string>, logFile: string, script = join(import.meta.dirname, "server.ts")) {
+    this.#script = script;
     this.#env = { ...process.env, ...env };
     this.url = `http://127.0.0.1:${env.PORT}`;
     this.#log = openSync(logFile, "a");
@@ -33,7 +36,7 @@ export class ServerProcess {
   start(): void {
     this.#isExpected = false;
     // Without an IPC channel: a forked Colyseus process spins when its parent dies.
-    const child = spawn(process.execPath, [join(import.meta.dirname, "server.ts")], {
+    const child = spawn(process.execPath, [this.#script], {
       env: this.#env,
       stdio: ["ignore", this.#log, this.#log],
     });

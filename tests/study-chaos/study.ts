@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Chance } from "../chaos/chance.ts";
+import { type DatabaseKind, openPlace } from "../chaos/database.ts";
+import { ServerProcess } from "../chaos/server-process.ts";
+import { freePort } from "../helpers/free-port.ts";
+import { checkStudy, type Finding, readStudy, type StudyData } from "./checker.ts";
+import { Person, type PersonHistory } from "./person.ts";
+
+export interface StudyOptions {
+  readonly seed: number;
+  readonly kills: number;
+  /** Length of the attack. */
+  readonly seconds: number;
+  /** A multiple of 4. */
+  readonly participants: number;
+  readonly database: DatabaseKind;
+  /** Gets the server's log and the SQLite file. */
+  readonly directory: string;
+}
+
+export interface StudyResult {
+  readonly findings: readonly Finding[];
+  readonly people: readonly PersonHistory[];
+  readonly data: StudyData;
+  readonly rounds: number;
+  /** Kills before the last participant had come to the end. */
+  readonly kills: number;
+  /** Deaths of the server that nobody ordered. */
+  readonly crashes: number;
+  /** Rows that hooks have left. */
+  readonly runs: number;
+}
+
+/** Seconds that a round takes, on average. */
+const ROUND = 5;
+/** How long everybody may take to come to the end after the last kill, in milliseconds. The machine may be busy. */
+const REST = 120_000;
+
+/**
+ * Has participants walk a study against a real server that is killed again and again, until all are at the end,
+ * kills it a last time, and checks what is stored against what they did and saw.
+ *
+ * @throws if a server does not come back after a kill
+ */
+export async function study(options: StudyOptions): Promise<StudyResult> {
+  const { seed, kills, seconds, participants, directory } = options;
+  const rounds = Math.max(2, Math.ceil(seconds / ROUND));
+  const place = await openPlace(options.database, directory);
+  const port = String(await freePort());
+  const size = { STUDY_PARTICIPANTS: String(participants), STUDY_ROUNDS: String(rounds) };
+  const env = { ...place.env, ...size, PORT: port, HOST: "127.0.0.1", WALRAS_PRODUCTION: "0", NODE_OPTIONS: "" };
+  const server = new ServerProcess(env, join(directory, "server.log"), join(import.meta.dirname, "server.ts"));
+  try {
+    server.start();
+    await server.ready();
+    const links = await createSession(server.url);
+    const begun = performance.now();
+    let pages = 0;
+    let end = Number.POSITIVE_INFINITY;
+    const mayGive = (round: number) => performance.now() - begun >= ((round - 1) / rounds) * seconds * 1000;
+    const people = links.map(
+      (link, i) => new Person(link, new Chance(seed, `person ${i + 1}`), mayGive, () => void pages++),
+    );
+    const all = Promise.all(people.map((person) => person.walk(() => performance.now() > end)));
+    const isRunning = () => people.some(({ history }) => !history.finished);
+    const chance = new Chance(seed, "kills");
+    let killed = 0;
+    for (let i = 0; i < kills; i++) {
+      const at = ((i + chance.next()) / kills) * seconds * 1000;
+      await sleep(Math.max(0, begun + at - performance.now()));
+      // Not before it has shown some pages, but for the few that hit it while it starts.
+      const isEarly = chance.next() < 0.1;
+      const shown = pages + chance.whole(1, participants);
+      if (!isEarly) await server.ready();
+      for (const until = performance.now() + 5_000; !isEarly && pages < shown && performance.now() < until; ) {
+        await sleep(5);
+      }
+      if (isRunning()) killed += 1;
+      await server.suffer({ kind: "kill", at, rest: null, ms: 0, stall: 0 });
+    }
+    await server.ready();
+    end = Math.max(performance.now(), begun + seconds * 1000) + REST;
+    await all;
+    await server.end("SIGKILL");
+    const data = await readStudy(place);
+    const histories = people.map(({ history }) => history);
+    return {
+      findings: checkStudy(histories, data),
+      people: histories,
+      data,
+      rounds,
+      kills: killed,
+      crashes: server.crashes,
+      runs: data.runs.length,
+    };
+  } finally {
+    await server.close();
+    await place.close();
+  }
+}
+
+/** Creates the session as the experimenter does, and returns the participants' links. */
+async function createSession(url: string): Promise<string[]> {
+  const response = await fetch(`${url}/demo/study`, { method: "POST" });
+  const html = await response.text();
+  const paths = new Set(html.match(/\/InitializeParticipant\/[\w-]+/g));
+  if (!response.ok || paths.size === 0) throw new Error(`No session: ${response.status} ${html.slice(0, 500)}`);
+  return [...paths].map((path) => url + path);
+}
+
+/** The figures of a run for its summary line, and whether all is well. */
+export function summary({ findings, people, data: _data, ...counts }: StudyResult, figures: readonly string[]) {
+  const did: Record<string, number> = {};
+  const errors: Record<string, number> = {};
+  for (const person of people) {
+    for (const [what, n] of Object.entries(person.did)) did[what] = (did[what] ?? 0) + n;
+    for (const [status, n] of Object.entries(person.errors)) errors[status] = (errors[status] ?? 0) + n;
+  }
+  const posts = people.flatMap((person) => person.posts);
+  const line = {
+    participants: people.length,
+    ...counts,
+    posts: posts.length,
+    acknowledged: posts.filter((post) => post.acknowledged).length,
+    ...Object.fromEntries(figures.map((name) => [name, findings.filter(({ figure }) => figure === name).length])),
+    did,
+    errors,
+  };
+  // A run in which nothing happened shows nothing.
+  const isGood = findings.length === 0 && counts.crashes === 0 && line.acknowledged > 0 && counts.runs > 0;
+  return { line, isGood };
+}
