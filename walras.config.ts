@@ -45,6 +45,14 @@ export default defineConfig({
       numDemoParticipants: 2,
     },
     {
+      name: "public_goods",
+      displayName: "Public goods game",
+      doc: "Three rounds in groups of three. Half of the groups have a project that is worth more than the others'.",
+      appSequence: ["public_goods"],
+      numDemoParticipants: 6,
+      treatments: ["low", "high"],
+    },
+    {
       name: "survey",
       displayName: "Survey",
       doc: "A questionnaire with every kind of question: texts, numbers, choices, scales, sliders and amounts.",
