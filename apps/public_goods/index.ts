@@ -1,11 +1,13 @@
 import { assignTreatments, currency, defineApp, type GroupOf, text } from "walras";
 
+const rounds = 3;
+
 const app = defineApp({
   name: "public_goods",
   title: "Public goods game",
   doc: "Three players decide in three rounds how much to give to a common project, which is worth more to all than to one.",
   playersPerGroup: 3,
-  rounds: 3,
+  rounds,
   constants: {
     endowment: 20,
     secondsToDecide: 120,
@@ -41,17 +43,12 @@ app.creatingSession((subsession) => {
 app.page("Introduction", {
   isDisplayed: (player) => player.roundNumber === 1,
   varsForTemplate: (player) => {
-    const { playersPerGroup, rounds } = { playersPerGroup: player.group.getPlayers().length, rounds: app.spec.rounds };
+    const size = player.group.getPlayers().length;
     const multiplier = multiplierOf(player.group);
     // An example: everybody gives half.
-    const total = (endowment / 2) * playersPerGroup;
-    const share = (total * multiplier) / playersPerGroup;
-    return {
-      others: playersPerGroup - 1,
-      rounds,
-      multiplier,
-      example: { total, multiplied: total * multiplier, share },
-    };
+    const total = (endowment / 2) * size;
+    const example = { total, multiplied: total * multiplier, share: (total * multiplier) / size };
+    return { others: size - 1, rounds, multiplier, example };
   },
 });
 
@@ -61,14 +58,14 @@ app.page("Contribute", {
   fields: { contribution: { max: endowment } },
   // Who lets the time run out gives what they have entered, or nothing: nobody waits for them for ever.
   timeoutSeconds: secondsToDecide,
-  varsForTemplate: (player) => ({ multiplier: multiplierOf(player.group), rounds: app.spec.rounds }),
+  varsForTemplate: (player) => ({ multiplier: multiplierOf(player.group), rounds }),
 });
 
 app.waitPage("WaitForOthers", { body: "The others are still deciding.", afterAllPlayersArrive: setPayoffs });
 
 app.page("Results", {
   varsForTemplate: (player) => ({
-    rounds: app.spec.rounds,
+    rounds,
     multiplier: multiplierOf(player.group),
     players: player.group.getPlayers(),
     history: player.inAllRounds(),
@@ -76,7 +73,7 @@ app.page("Results", {
 });
 
 app.page("Final", {
-  isDisplayed: (player) => player.roundNumber === app.spec.rounds,
+  isDisplayed: (player) => player.roundNumber === rounds,
   varsForTemplate: (player) => {
     const history = player.inAllRounds();
     return { history, total: history.reduce((sum, { payoff }) => sum + payoff, 0) };
