@@ -27,10 +27,14 @@ export type LiveStatus = LinkStatus | "halted";
  * and what the client would refuse included. For load tests, which check the server and its promises.
  */
 export interface LiveWatch {
-  /** A message has got its number; told within {@link LiveClient.send}. */
-  queued(n: number): void;
+  /** Asks the server for what it shows to designers in development; see inspection.ts. */
+  readonly inspects?: true;
+  /** A message has got its number; told within {@link LiveClient.send}. @param payload its JSON text */
+  queued(n: number, payload: string): void;
+  /** A message was refused before it was sent. @param data its JSON text, or what cannot be written as JSON */
+  unsent?(data: unknown, error: unknown): void;
   /** A connection begins; the page says up to which seq it has handled all deliveries. */
-  hello(seen: number): void;
+  hello(seen: number, clientId: string): void;
   /** The server has said that from here on everything flows. What came since the hello was catch-up. */
   welcomed(): void;
   frame(frame: ServerFrame): void;
@@ -97,7 +101,7 @@ export class LiveClient {
       fetchSeat: () => this.fetchSeat(),
       openSocket: options.openSocket,
       hello: () => {
-        options.watch?.hello(this.seen);
+        options.watch?.hello(this.seen, clientId);
         this.clock.asked();
         return {
           k: "hello",
@@ -106,6 +110,7 @@ export class LiveClient {
           s: this.seen,
           ...(live.history && !this.welcomed ? { h: true as const } : {}),
           ...(live.state === undefined ? {} : { x: this.state.seq }),
+          ...(options.watch?.inspects ? { i: 1 as const } : {}),
         };
       },
       onOpen: (welcome) => {
@@ -176,10 +181,11 @@ export class LiveClient {
         );
       }
       const answer = handled(this.outbox.add(payload));
-      this.options.watch?.queued(this.outbox.newest);
+      this.options.watch?.queued(this.outbox.newest, payload);
       this.flush();
       return answer;
     } catch (error) {
+      this.options.watch?.unsent?.(payload, error);
       return handled(Promise.reject(error));
     }
   }

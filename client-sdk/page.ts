@@ -8,7 +8,7 @@ import { makeClientId, systemEnv } from "./env.ts";
 import { codeOf, messageOf, WalrasError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
 import { toJson } from "./json.ts";
-import { LiveClient, type LiveStatus, storagePrefix } from "./live-client.ts";
+import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
 import type { GroupState, LiveState, OnState, OnValue } from "./live-state.ts";
 import { MemoryStorage, type OutboxStorage } from "./outbox.ts";
 import { watchPageForm } from "./page-form.ts";
@@ -43,10 +43,20 @@ declare global {
   interface Window {
     /** In a page that lets bots play frames of participants (bots/frame-tab.ts): who looks on at one's messages. */
     walrasOnlooker?(frame: Window): ((data: unknown, seq: number) => void) | undefined;
+    /** Development: the designer's panel (panel/main.ts) looks on at the page's messages. */
+    walrasPanel?: PagePanel;
     liveSend: LiveGlobal["send"];
     live: LiveGlobal;
   }
 }
+
+/** What the designer's panel is told by the page's script. */
+export interface PagePanel extends LiveWatch {
+  report(message: string, detail?: unknown): void;
+}
+
+// What the server's bundler puts here; elsewhere it is not there at all.
+declare const WALRAS_DEVELOPMENT: boolean;
 
 // The author's function. A bare identifier also finds `let` and `const`, which are no properties of window.
 declare const liveRecv: unknown;
@@ -57,7 +67,10 @@ const RELOADED_KEY = "walras-reloaded";
 /** A navigation counts as under way for this long; then it has probably failed. */
 const LEAVING_MS = 10_000;
 
-const report = (message: string, detail?: unknown) => console.error(`Walras: ${message}`, detail ?? "");
+const report = (message: string, detail?: unknown) => {
+  console.error(`Walras: ${message}`, detail ?? "");
+  panel()?.report(message, detail);
+};
 
 const onlooker = findOnlooker();
 const storage = openStorage();
@@ -139,6 +152,11 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") client?.wake();
 });
 
+/** It comes after this script in the document, before whatever may send. */
+function panel(): PagePanel | undefined {
+  return typeof WALRAS_DEVELOPMENT !== "undefined" && WALRAS_DEVELOPMENT ? window.walrasPanel : undefined;
+}
+
 function published(what: string): LiveState {
   begin();
   if (client) return client.state;
@@ -168,6 +186,7 @@ function send(data: unknown): Promise<unknown> {
     // Now, and not when it is sent: the page may change the object meanwhile.
     payload = toJson(data, "liveSend(data): data");
   } catch (error) {
+    panel()?.unsent?.(data, error);
     return Promise.reject(error);
   }
   begin();
@@ -225,6 +244,7 @@ function begin(): void {
     },
     onReload: reload,
     report,
+    watch: panel(),
   });
   sign(client.status);
   for (const { payload, resolve } of early.splice(0)) resolve(client.sendJson(payload));

@@ -81,6 +81,8 @@ export interface Hello {
   h?: true;
   /** The newest `s` of the published state that this page shows; left out where the page has none. */
   x?: number;
+  /** Development: a designer looks on and asks for what inspection.ts names. Without a seat that allows it, it says nothing. */
+  i?: 1;
 }
 
 /** One liveSend. */

@@ -38,6 +38,13 @@ export function publishedOf(app: AppSpec): Published | null {
   return published;
 }
 
+/** All fields of a model that an author knows, published or not, for whoever may see them all. */
+export function storedFields(model: ModelSpec): PublishedField[] {
+  const own = Object.entries(model.fields).map(([name, spec]) => ({ name, text: textOf(spec) }));
+  if (model.kind !== "player") return own;
+  return [...own, ...["payoff", "connected"].map((name) => ({ name, text: (value: Value) => JSON.stringify(value) }))];
+}
+
 function fieldsOf(model: ModelSpec, publish: FieldSpec["publish"]): PublishedField[] {
   return Object.entries(model.fields)
     .filter(([, spec]) => spec.publish === publish)

@@ -13,6 +13,7 @@ import { interrupted, playerLeft } from "./call-end.ts";
 import { ClientNumbers } from "./client-numbers.ts";
 import { foundAtLoad } from "./found-at-load.ts";
 import { Gate } from "./gate.ts";
+import type { Inspection } from "./inspection.ts";
 import { Itinerary } from "./itinerary.ts";
 import { type Language, Languages } from "./languages.ts";
 import { Presence } from "./presence.ts";
@@ -119,6 +120,8 @@ export class Actor implements CommitOwner {
   onDeparture: ((participant: Values) => void) | undefined;
   /** Where the process keeps the wait pages of all groups. */
   barriers: Barriers | undefined;
+  /** Development: what panels of designers see. undefined: nobody has asked for it. */
+  inspection: Inspection | undefined;
   /** Monotonic time of the last turn, for eviction. */
   lastActive: number;
   /** Async calls under way. */
@@ -608,6 +611,7 @@ export class Actor implements CommitOwner {
       if (item.stored !== null) {
         this.gate.committed(item.seq);
         if (this.#published !== undefined) this.#publish(this.#published, item.stored);
+        this.inspection?.committed(item.stored);
       }
       if (this.calls.size > 0 && item.outcome.unit !== undefined) this.#tellLeft(item.outcome.unit);
       try {

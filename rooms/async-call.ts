@@ -307,6 +307,9 @@ export class AsyncCall implements RunningCall {
     const { c, n } = this.#options;
     const answer: Answer =
       error === null ? { c, n, ...this.#call.reply() } : { c, n, e: { ...this.#refusal(error), retry: false } };
+    const where = `${this.#options.page} live`;
+    if (error !== null)
+      this.#actor.inspection?.failed(error, { where, participantId: this.#options.participantId, c, n });
     for (const [connection, gate] of this.#askers) gate.answer(connection, answer);
   }
 }

@@ -131,8 +131,10 @@ export interface Game {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly port: number;
   call(actorId: number, command: Command): Promise<Reply>;
-  /** A seat for this participant in the actor's room. */
-  seat(actorId: number, participantId: number, pageIndex: number): Promise<Seat>;
+  /** A seat for this participant in the actor's room. @param inspects for a designer, in development; see inspection.ts */
+  seat(actorId: number, participantId: number, pageIndex: number, inspects?: boolean): Promise<Seat>;
+  /** Ends the group's actor here, as a crash would: what is next asked of it loads it anew from the database. */
+  restart(actorId: number): void;
   createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
   /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,
    * or as {@link call} refuses */

@@ -38,10 +38,13 @@ export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
   return malformed("unknown kind");
 }
 
-function hello({ v, s, h, x = 0 }: Record<string, unknown>, c: string): Incoming {
+function hello({ v, s, h, x = 0, i }: Record<string, unknown>, c: string): Incoming {
   if (!Number.isSafeInteger(v)) return malformed("no version");
   if (!isSeq(s) || !isSeq(x)) return malformed("no seq");
-  return { kind: "hello", hello: { k: "hello", v: v as number, c, s, x, ...(h === true ? { h } : {}) } };
+  return {
+    kind: "hello",
+    hello: { k: "hello", v: v as number, c, s, x, ...(h === true ? { h } : {}), ...(i === 1 ? { i } : {}) },
+  };
 }
 
 function isSeq(value: unknown): value is number {

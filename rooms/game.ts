@@ -99,7 +99,8 @@ export async function startGame(options: GameOptions): Promise<Game> {
     store,
     apps,
     call: (actorId, command) => actors.call(actorId, command),
-    seat: (actorId, participantId, pageIndex) => rooms.seat(actorId, participantId, pageIndex),
+    seat: (actorId, participantId, pageIndex, inspects) => rooms.seat(actorId, participantId, pageIndex, inspects),
+    restart: (actorId) => actors.find(actorId)?.die(),
     createSession: (config, { participants, isDemo }) =>
       draftSession({
         config,

@@ -238,6 +238,7 @@ export class MessageTurn implements Turn {
     const output: RecordedOutput = { e: { code: refusal.code, message: refusal.message }, ...this.#results };
     const answer: Answer = { c, n, e: refusal };
     const release = (): void => {
+      actor.inspection?.failed(error, { where: `${p} live`, participantId: this.#participantId, c, n });
       if (this.#from !== null) actor.gate.answer(this.#from, answer);
     };
     if (this.#unstorable) return { undo, release };

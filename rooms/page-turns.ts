@@ -315,10 +315,15 @@ class Visit {
 
 function refused(actor: Actor, participant: Row, error: unknown): Reply {
   const index = participant.values.pageIndex as number;
+  const page = actor.itinerary.identity(Math.max(index, 1), participant.values.pageOrder);
   actor.world.log.error("a page failed", {
-    page: actor.itinerary.identity(Math.max(index, 1), participant.values.pageOrder),
+    page,
     error: messageOf(error),
     stack: stackOf(error),
+  });
+  actor.inspection?.failed(error, {
+    where: `${page} (the page, or its form)`,
+    participantId: participant.values.id as number,
   });
   const retry = error instanceof WalrasError && error.retry;
   const stack = stackOf(error);

@@ -151,6 +151,7 @@ export class PresenceTurn implements Turn {
       // The author's mistake does not change who is there.
       const message = messageOf(error);
       actor.world.log.error("a presence hook failed", { page, error: message, stack: stackOf(error) });
+      actor.inspection?.failed(error, { where: `${page} presence`, participantId: this.#participantId });
       return this.#tell(actor, row, connected, page, undefined, { e: { code: codeOf(error), message } });
     }
   }

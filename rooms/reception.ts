@@ -4,6 +4,7 @@ import type { Actor } from "./actor.ts";
 import type { Actors } from "./actors.ts";
 import { decodeFrame } from "./frames.ts";
 import type { Connection } from "./gate.ts";
+import { Inspection, mayInspect } from "./inspection.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -14,6 +15,8 @@ export interface SeatHolder {
   readonly pageIndex: number;
   /** `app/round/Page`. */
   readonly page: string;
+  /** A designer sits here, who may see what no participant may; see inspection.ts. */
+  readonly inspects?: boolean;
 }
 
 /** The socket of a seat, in the words of whatever carries it. */
@@ -23,6 +26,8 @@ export type Carrier = Pick<Connection, "send" | "buffered" | "close">;
 export interface Seated {
   readonly connection: Connection;
   readonly actor: Actor;
+  /** The seat is a designer's. */
+  readonly inspects: boolean;
 }
 
 /**
@@ -48,11 +53,12 @@ export class Reception {
     if (player === undefined) throw new Error("the seat's participant is not in this group");
     const connection = new SeatConnection(holder, carrier);
     actor.gate.attach(connection, player.values.idInGroup as number);
-    return { connection, actor };
+    return { connection, actor, inspects: holder.inspects === true };
   }
 
   leave({ connection, actor }: Seated): void {
     actor.gate.detach(connection);
+    actor.inspection?.leave(connection);
     actor.presence.leave(connection);
     actor.lastActive = this.#actors.world.monotonic();
   }
@@ -70,7 +76,7 @@ export class Reception {
   }
 
   /** Once on a connection: each hello may make the server read the journal. */
-  #greet(seated: Seated, { v, s, h, x }: Hello): void {
+  #greet(seated: Seated, { v, s, h, x, i }: Hello): void {
     const { connection, actor } = seated;
     if (this.#greeted.has(connection)) {
       this.malformed(seated, "a second hello");
@@ -83,6 +89,10 @@ export class Reception {
     } else {
       const { committer, log } = this.#actors.world;
       actor.presence.arrive(connection);
+      if (i === 1 && seated.inspects && mayInspect(actor)) {
+        actor.inspection ??= new Inspection(actor);
+        actor.inspection.join(connection);
+      }
       actor.gate
         .hello(connection, s, h === true, x)
         .then(() => {

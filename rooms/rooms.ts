@@ -16,8 +16,8 @@ export class Rooms {
     this.#actors = actors;
   }
 
-  /** Reserves a seat: single use, for this participant on this page. */
-  async seat(actorId: number, participantId: number, pageIndex: number): Promise<Seat> {
+  /** Reserves a seat: single use, for this participant on this page. @param inspects it is a designer's */
+  async seat(actorId: number, participantId: number, pageIndex: number, inspects = false): Promise<Seat> {
     const actor = this.#actors.get(actorId);
     await actor.load();
     const holder: SeatHolder = {
@@ -25,6 +25,7 @@ export class Rooms {
       participantId,
       pageIndex,
       page: actor.itinerary.identity(pageIndex, actor.here(participantId)?.values.pageOrder) ?? "",
+      ...(inspects ? { inspects } : {}),
     };
     const seat = await matchMaker.reserveSeatFor(await this.#room(actorId), {}, holder);
     const { processId, roomId, sessionId, publicAddress } = seat;

@@ -138,6 +138,7 @@ export class TimerTurn implements Turn {
       error: messageOf(error),
       stack: stackOf(error),
     });
+    actor.inspection?.failed(error, { where: `${app.name} timer "${timer.name}"` });
     if (this.#unstorable) {
       // Not even that can be stored: it stays in the database, and is left alone until the group is loaded again.
       row.deleted = true;

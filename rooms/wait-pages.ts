@@ -353,6 +353,7 @@ export class WaitTurn implements Turn {
     const { identity } = this.#page;
     const message = messageOf(error);
     actor.world.log.error("a wait page's function failed", { page: identity, error: message, stack: stackOf(error) });
+    actor.inspection?.failed(error, { where: `${identity} (the wait page's function)` });
     const unit = new Unit(actor.memory);
     actor.waits.setFailed(unit, this.#page, at, error);
     const settle = () => this.#settled(new WalrasError("wait_page_failed", message, { cause: error }));

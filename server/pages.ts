@@ -4,6 +4,7 @@ import type { PageLive, SeatAnswer } from "../client-sdk/protocol.ts";
 import type { Claims } from "../entities/claims.ts";
 import type { Entry, Game, Reply } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
+import type { DesignerPanel } from "./designer-panel.ts";
 import { completionOf } from "./entrances/completion.ts";
 import { isLabel } from "./entrances/labs.ts";
 import { type ErrorPages, RETRY_SECONDS, speak } from "./errors.ts";
@@ -23,10 +24,12 @@ export interface ParticipantPagesOptions {
   claims: Claims;
   templates: Templates;
   log: Log;
+  /** Left out in production. */
+  panel?: DesignerPanel | undefined;
 }
 
 /** The pages that participants walk through, with oTree's URLs. */
-export function participantPages({ game, pages, claims, templates, log }: ParticipantPagesOptions): Router {
+export function participantPages({ game, pages, claims, templates, log, panel }: ParticipantPagesOptions): Router {
   const router = express.Router();
   const participants = new Participants(game);
 
@@ -75,7 +78,8 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
       if (found === undefined) return void response.status(404).json({ code: "unknown_participant" });
       const pageIndex = indexOf(request, found);
       const answer = await participants.ask(found, (participantId) => ({ kind: "whereabouts", participantId }));
-      response.json(await seatAnswer(answer.found, answer.reply, pageIndex));
+      const inspects = panel?.isFor(request, found) === true;
+      response.json(await seatAnswer(answer.found, answer.reply, pageIndex, inspects));
     } catch (error) {
       log.warn("no seat", { code: codeOf(error), error });
       response
@@ -132,7 +136,9 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
         return response.redirect(303, pageUrl(found, reply.pageIndex));
       case "page": {
         setPagePolicy(response, reply.nonce);
-        const html = reply.live === null ? reply.html : await seated(found, { ...reply, live: reply.live }, pageIndex);
+        const script = panel?.isFor(response.req, found) ? panel.tag(found) : "";
+        const { live } = reply;
+        const html = live === null ? reply.html : await seated(found, { ...reply, live }, pageIndex, script);
         response.status(reply.status).type("html").send(html);
         return;
       }
@@ -143,15 +149,20 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
     }
   }
 
-  /** The page with a seat in it, so that its script needs one handshake and no other request. */
+  /**
+   * The page with a seat in it, so that its script needs one handshake and no other request.
+   *
+   * @param panel tag of the script of the designer's panel, or empty
+   */
   async function seated(
     found: Found,
     page: { html: string; live: PageLive; seatSlot: string | null },
     pageIndex: number,
+    panel: string,
   ) {
     let seat: PageLive["seat"] = null;
     try {
-      if (found.actorId !== null) seat = await game.seat(found.actorId, found.id, pageIndex);
+      if (found.actorId !== null) seat = await game.seat(found.actorId, found.id, pageIndex, panel !== "");
     } catch (error) {
       // The page's script asks for one itself.
       log.warn("no seat with the page", { code: codeOf(error), error });
@@ -160,20 +171,24 @@ export function participantPages({ game, pages, claims, templates, log }: Partic
     if (page.seatSlot === null || parts.length !== 2) {
       throw new WalrasError("seat_slot", "A live page was rendered without a place for its seat, or with several.");
     }
-    return parts.join(scriptJson({ ...page.live, seat, seatUrl: seatUrl(found, pageIndex) } satisfies PageLive));
+    const live = scriptJson({ ...page.live, seat, seatUrl: seatUrl(found, pageIndex) } satisfies PageLive);
+    // Behind the page's data and before whatever else the page's template has: the tag that the data stands in ends
+    // here, and the template closes the panel's in its place.
+    return parts.join(panel === "" ? live : `${live}</script>\n${panel.replace("</script>", "")}`);
   }
 
   async function seatAnswer(
     found: Found,
     reply: Reply | "finished",
     pageIndex: number | undefined,
+    inspects: boolean,
   ): Promise<SeatAnswer> {
     if (reply !== "finished" && reply.kind === "refused") {
       throw new WalrasError(reply.code, reply.message, { retry: reply.retry });
     }
     const isThere = reply !== "finished" && reply.kind === "at" && reply.live && reply.pageIndex === pageIndex;
     if (!isThere || pageIndex === undefined || found.actorId === null) return { seat: null, reload: true };
-    return { seat: await game.seat(found.actorId, found.id, pageIndex) };
+    return { seat: await game.seat(found.actorId, found.id, pageIndex, inspects) };
   }
 }
 

@@ -10,6 +10,8 @@ export interface Found {
   code: string;
   id: number;
   sessionId: number;
+  sessionCode: string;
+  isDemo: boolean;
   label: string | null;
   actorId: number | null;
   /** The session's page sequence. */
@@ -22,12 +24,14 @@ export interface Found {
 interface SessionPlan {
   readonly pages: readonly PinnedPage[];
   readonly language: unknown;
+  readonly sessionCode: string;
+  readonly isDemo: boolean;
 }
 
 /** How often a command follows a participant who moves to another group meanwhile. */
 const TRIES = 6;
 
-/** Sessions whose page sequence is kept. */
+/** Sessions of which that is kept. */
 const KEPT_SESSIONS = 1000;
 
 /** Finds participants by code and carries commands to wherever they are. */
@@ -45,15 +49,15 @@ export class Participants {
   async find(code: string): Promise<Found | undefined> {
     const place = await this.#game.store.read.whereabouts(code);
     if (place === undefined) return undefined;
-    const { pages, language } = await this.#planOf(place);
+    const { pages, ...session } = await this.#planOf(place);
     return {
       code,
       id: Number(place.participant.id),
       sessionId: place.sessionId,
+      ...session,
       label: place.participant.label as string | null,
       actorId: place.actorId,
       pages: orderedPages(pages, place.participant.pageOrder),
-      language,
     };
   }
 
@@ -84,9 +88,14 @@ export class Participants {
   async #planOf(place: Whereabouts): Promise<SessionPlan> {
     const known = this.#sessions.get(place.sessionId);
     if (known !== undefined) return known;
-    const session = await this.#game.store.read.session({ id: place.sessionId });
-    const { language } = JSON.parse(String(session?.config ?? "{}")) as { language?: unknown };
-    const plan: SessionPlan = { pages: JSON.parse(String(session?.pages ?? "[]")), language };
+    const row = await this.#game.store.read.session({ id: place.sessionId });
+    const { language } = JSON.parse(String(row?.config ?? "{}")) as { language?: unknown };
+    const plan: SessionPlan = {
+      pages: JSON.parse(String(row?.pages ?? "[]")),
+      language,
+      sessionCode: String(row?.code ?? ""),
+      isDemo: row?.isDemo === true,
+    };
     const oldest = this.#sessions.keys().next();
     if (this.#sessions.size >= KEPT_SESSIONS && !oldest.done) this.#sessions.delete(oldest.value);
     this.#sessions.set(place.sessionId, plan);

@@ -21,6 +21,8 @@ export interface Assets {
   formScript: string;
   /** Gzipped size of the live script in bytes. */
   liveScriptSize: number;
+  /** Of the designer's panel; undefined in production, where it is not served. */
+  panelScript?: string | undefined;
   router: Router;
 }
 
@@ -30,6 +32,8 @@ export interface AssetsOptions {
   /** Sources of the scripts of live pages and of all pages, bundled at start. */
   liveScriptSource: string;
   formScriptSource: string;
+  /** Left out in production. */
+  panelScriptSource?: string | undefined;
 }
 
 /**
@@ -37,17 +41,20 @@ export interface AssetsOptions {
  * project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
-  const [[script = NOTHING, form = NOTHING], css, icon] = await Promise.all([
-    bundle([options.liveScriptSource, options.formScriptSource]),
+  const { liveScriptSource, formScriptSource, panelScriptSource } = options;
+  const sources = [liveScriptSource, formScriptSource, ...(panelScriptSource === undefined ? [] : [panelScriptSource])];
+  const [[script = NOTHING, form = NOTHING, panel], css, icon] = await Promise.all([
+    bundle(sources, panelScriptSource !== undefined),
     readFile(join(import.meta.dirname, "views/walras.css")),
     readFile(join(import.meta.dirname, "views/favicon.svg")),
   ]);
   const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
   const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
   const formScript = asset("form", "js", "text/javascript; charset=utf-8", form);
+  const panelScript = panel && asset("panel", "js", "text/javascript; charset=utf-8", panel);
   const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
   const router = express.Router();
-  for (const own of [stylesheet, liveScript, formScript, favicon]) {
+  for (const own of [stylesheet, liveScript, formScript, favicon, ...(panelScript ? [panelScript] : [])]) {
     router.get(own.url, (request, response) => {
       const lasts = own === favicon ? "max-age=86400" : "max-age=31536000, immutable";
       response.set({ "Content-Type": own.type, "Cache-Control": `public, ${lasts}`, Vary: "Accept-Encoding" });
@@ -64,6 +71,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     liveScript: liveScript.url,
     formScript: formScript.url,
     liveScriptSize: liveScript.gzipped.length,
+    panelScript: panelScript?.url,
     router,
   };
 }
@@ -75,7 +83,8 @@ function asset(name: string, ending: string, type: string, content: Buffer): Ass
 
 const NOTHING = Buffer.alloc(0);
 
-async function bundle(entries: readonly string[]): Promise<Buffer[]> {
+/** @param development false: nothing of the designer's panel stays in the scripts */
+async function bundle(entries: readonly string[], development: boolean): Promise<Buffer[]> {
   const result = await build({
     entryPoints: [...entries],
     // Nothing is written; it only names the files.
@@ -85,6 +94,7 @@ async function bundle(entries: readonly string[]): Promise<Buffer[]> {
     format: "iife",
     target: "es2020",
     legalComments: "none",
+    define: { WALRAS_DEVELOPMENT: String(development) },
     write: false,
     logLevel: "silent",
   });
