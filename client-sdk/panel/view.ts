@@ -65,7 +65,8 @@ export class PanelView {
     // The page's own rules, such as `* { position: relative }`, come before those of :host.
     const place = "all: initial !important; display: block !important; position: static !important;";
     this.host.style.cssText = place;
-    const root = this.host.attachShadow({ mode: "open" });
+    // Closed: what looks for "the button" of a page, be it an app's script or a test with Playwright, finds only its own.
+    const root = this.host.attachShadow({ mode: "closed" });
     root.append(element("style", {}, STYLE), this.tab, this.panel);
     // Keys that are meant for the panel are not for the page's shortcuts.
     for (const type of ["keydown", "keypress", "keyup", "input", "change"]) {

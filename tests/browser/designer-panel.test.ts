@@ -19,6 +19,13 @@ const PHONE = { width: 375, height: 700 };
 /** A page of tic-tac-toe, whose board is there. */
 async function play(context: BrowserContext, link: string): Promise<Page> {
   const page = await context.newPage();
+  // The panel's root is closed, so that tests of apps do not find its buttons.
+  await page.addInitScript(() => {
+    const { attachShadow } = Element.prototype;
+    Element.prototype.attachShadow = function () {
+      return attachShadow.call(this, { mode: "open" });
+    };
+  });
   await page.goto(link);
   await page.waitForFunction(() => document.querySelectorAll("#board button, #board td, .square").length >= 9);
   return page;
@@ -34,6 +41,11 @@ test("messages in and out, fields, an error with its source, a message by hand, 
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
   const page = await play(context, links[0] as string);
   const errors = watchErrors(page);
+  const plain = await context.newPage();
+  await plain.goto(page.url());
+  await plain.waitForSelector("walras-panel", { state: "attached" });
+  expect(await tab(plain).count()).toBe(0);
+  await plain.close();
   const phone = await browser.newContext({ viewport: PHONE, hasTouch: true });
   const other = await play(phone, links[1] as string);
   // Closed, it takes no room and hides nothing.
