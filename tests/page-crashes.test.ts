@@ -12,7 +12,7 @@ let result: StudyResult;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "walras-page-crashes-"));
   result = await study({ seed: 3, kills: 3, seconds: 10, participants: 12, database: "sqlite", directory });
-}, 120_000);
+}, 300_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test("through kill -9 all come to the end, each hook has run once, and no acknowledged form is lost", () => {
