@@ -1,4 +1,5 @@
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
+import type { MoneyFormats } from "./money.ts";
 import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
 import { ParticipantTable, TimerTable, WaitPageTable } from "./system-tables.ts";
@@ -47,6 +48,8 @@ export interface SessionFacts {
   /** Its row, with the fields in it that the project declares. */
   readonly row?: Row;
   readonly ownFields?: OwnFieldSpecs;
+  /** How amounts are written. Default: whole points, in English. */
+  readonly formats?: MoneyFormats | undefined;
   /** Nobody's data: pages say more about themselves. Default: false. */
   readonly isDemo?: boolean;
 }

@@ -88,10 +88,10 @@ export interface OwnAccess {
 export function ownObject(access: OwnAccess): object {
   const { what, app, builtIns, fields, decimals } = access;
   const object = {};
-  for (const [name, value] of Object.entries(builtIns)) {
+  for (const name of Object.keys(builtIns)) {
     Object.defineProperty(object, name, {
       enumerable: true,
-      get: () => value,
+      get: () => builtIns[name],
       set() {
         throw new AuthorError("read_only", `${app}: ${what}.${name} is set by Walras and cannot be changed.`);
       },

@@ -16,6 +16,7 @@ import {
   WaitPageTable,
 } from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
+import { roundCurrency } from "./values.ts";
 
 /** One select. Its parameters stand in the text as $1, $2, ... in this order, each once. */
 export interface Query {
@@ -66,6 +67,18 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     newestSeqs: `select v.id as "id", coalesce((select max(${journal.at("seq")}) from ${journal.path}
       where ${journal.at("actorId")} = v.id), 0) as "seq"
       from ${side.dialect === "postgres" ? "unnest($1::bigint[]) v(id)" : "(select value as id from json_each($1)) v"}`,
+    // Each value once for every place where it stands.
+    payoffs: apps
+      .map(({ player: { table } }, i) => {
+        const player = sql.get(table);
+        const ids = `$${2 * i + 1}`;
+        const among =
+          side.dialect === "postgres" ? `= any(${ids}::bigint[])` : `in (select value from json_each(${ids}))`;
+        return `select ${player.at("participantId")} as "id", ${player.at("payoff")} as "payoff" from ${player.path}
+        where ${player.at("participantId")} ${among} and ${player.at("groupId")} <> $${2 * i + 2}
+        and ${player.at("payoff")} <> 0`;
+      })
+      .join(" union all "),
     size:
       side.dialect === "postgres"
         ? `select pg_database_size(current_database())::float8 as "bytes"`
@@ -163,6 +176,21 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       const player = sql.get(app.player.table);
       const query = `${select(player, "participantId")} and ${player.at("roundNumber")} < $2`;
       return find(player, `${query} order by ${player.at("roundNumber")}`, participantId, round);
+    },
+
+    async payoffsElsewhere(participantIds, groupId, decimals) {
+      const sums = new Map(participantIds.map((id) => [id, 0]));
+      if (text.payoffs === "") return sums;
+      const ids = side.dialect === "postgres" ? participantIds : JSON.stringify(participantIds);
+      const rows = await side.all<{ id: number; payoff: number }>({
+        text: text.payoffs,
+        values: apps.flatMap(() => [ids, groupId]),
+      });
+      // One by one: a sum of the database's would add doubles.
+      for (const { id, payoff } of rows) {
+        sums.set(Number(id), roundCurrency((sums.get(Number(id)) ?? 0) + Number(payoff), decimals));
+      }
+      return sums;
     },
 
     async newestSeqs(actorIds) {

@@ -5,6 +5,7 @@ import { toJson } from "../client-sdk/json.ts";
 import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
 import { blocks } from "./group-matrix.ts";
 import { Row, type SessionFacts } from "./memory.ts";
+import type { MoneyFormats } from "./money.ts";
 import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
 import { drawOrders } from "./page-order.ts";
 import { seededRandom, seedOf } from "./random.ts";
@@ -28,6 +29,8 @@ export interface NewSession {
   readonly now: number;
   /** Decimal places of currency fields. */
   readonly decimals: number;
+  /** How the session writes amounts. Default: whole points, in English. */
+  readonly formats?: MoneyFormats | undefined;
   /** What the project declares for participants and sessions. */
   readonly ownFields?: OwnFieldSpecs | undefined;
   /** Where the codes come from; a CSPRNG unless a test wants to know them. */
@@ -115,6 +118,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
     isDemo,
     row: session,
     ownFields,
+    formats: options.formats,
   };
   const drafts: AppDraft[] = [];
   for (const app of apps) drafts.push(await draftApp(app, { options, facts, participants }));

@@ -3,12 +3,13 @@ import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW, VIEW } from "./handles.ts";
 import { type GroupMemory, Row } from "./memory.ts";
+import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
 import { OwnFields, ownObject } from "./own-fields.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
 import { Unit } from "./unit.ts";
-import { checkValue, initialValues } from "./values.ts";
+import { checkValue, initialValues, roundCurrency } from "./values.ts";
 
 export { VIEW } from "./handles.ts";
 
@@ -105,7 +106,34 @@ export abstract class View {
   participant(row: Row): object {
     const { code, label, idInSession, entry } = row.values;
     const parameters: unknown = typeof entry === "string" ? JSON.parse(entry) : {};
-    return this.#ownObject(row, "participant", { code, label, idInSession, entry: parameters });
+    const { session } = this.memory;
+    const payoff = () => this.#payoff(row);
+    return this.#ownObject(row, "participant", {
+      ...{ code, label, idInSession, entry: parameters },
+      get payoff() {
+        return payoff();
+      },
+      get payoffInRealWorldCurrency() {
+        return inRealWorldCurrency(payoff(), session);
+      },
+      get payoffPlusParticipationFee() {
+        return withParticipationFee(payoff(), session);
+      },
+    });
+  }
+
+  /** The sum over all apps and rounds: what was elsewhere when the participant came, and what this group says. */
+  #payoff({ values }: Row): number {
+    this.check();
+    const player = this.memory.playerOf(values.id as number);
+    const { payoffElsewhere } = values;
+    if (player === undefined || typeof payoffElsewhere !== "number") {
+      throw new AuthorError(
+        "field_not_set",
+        `${this.what}: participant.payoff, over all apps and rounds, is known on pages and in functions of one group, but not here. Use player.payoff.`,
+      );
+    }
+    return roundCurrency(payoffElsewhere + (this.read(player, "payoff") as number), this.memory.decimals);
   }
 
   session(): object {
@@ -438,7 +466,8 @@ export function runInAsync<T>(view: View, call: () => T): T {
   return inAsync.run(view, call);
 }
 
-function required(what: string): View {
+/** The view of the call that is under way. @throws AuthorError outside of a call */
+export function required(what: string): View {
   const view = current ?? inAsync.getStore();
   if (view === undefined) {
     throw new AuthorError(

@@ -173,8 +173,7 @@ export class Actor implements CommitOwner {
 
   /** In which the session speaks to its participants. */
   get language(): Language {
-    const { languages, currency } = this.world;
-    this.#language ??= (languages ?? new Languages({ currency })).of(this.memory.session.config.language);
+    if (this.#language === undefined) throw new Error("the actor is not loaded");
     return this.#language;
   }
 
@@ -241,21 +240,26 @@ export class Actor implements CommitOwner {
     const rows = await store.read.group(this.actorId, app);
     const pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
     this.#itinerary = new Itinerary(pages, app, rows.group.roundNumber as number);
+    const config = deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>);
+    const { languages, currency } = this.world;
+    this.#language = (languages ?? new Languages({ currency })).of(config.language);
     const session = {
       id: rows.session.id as number,
       code: rows.session.code as string,
-      config: deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>),
+      config,
       isDemo: rows.session.isDemo === true,
       row: new Row(SessionTable, null, rows.session),
       ownFields: this.world.ownFields,
+      formats: this.#language,
     };
     this.#memory = new GroupMemory(app, rows, session, this.world.currency.decimals);
     this.clients.expect(rows.players.length);
     this.#waits = new WaitPages(this);
     // Also who is not connected at the moment: what is addressed to them now they get when they are back.
     const taken: Values[] = [];
-    for (const participant of rows.participants) {
-      if (!this.itinerary.reached(participant.pageIndex as number)) continue;
+    const reached = rows.participants.filter(({ pageIndex }) => this.itinerary.reached(pageIndex as number));
+    await this.#findPayoffs(reached);
+    for (const participant of reached) {
       this.#take(participant, await this.#earlier(participant));
       taken.push({ ...participant });
     }
@@ -380,6 +384,7 @@ export class Actor implements CommitOwner {
     const participant = await this.world.store.read.participant(participantId);
     // Who has not got here yet still plays an earlier round, whose rows may change.
     if (participant === undefined || !this.itinerary.reached(participant.pageIndex as number)) return;
+    await this.#findPayoffs([participant]);
     const earlier = await this.#earlier(participant);
     if (this.#dead || this.memory.participants.has(participantId)) return;
     if (!this.itinerary.owns(participant.pageIndex as number)) {
@@ -400,6 +405,18 @@ export class Actor implements CommitOwner {
       },
       fail: () => {},
     });
+  }
+
+  /** Adds what participants earned outside of this group: an input, which the journal keeps with them. */
+  async #findPayoffs(participants: readonly Values[]): Promise<void> {
+    const wanted = participants.filter(({ payoffElsewhere }) => payoffElsewhere === undefined);
+    if (wanted.length === 0) return;
+    const ids = wanted.map(({ id }) => id as number);
+    const { decimals } = this.memory;
+    const found = this.itinerary.isWhole
+      ? undefined
+      : await this.world.store.read.payoffsElsewhere(ids, this.actorId, decimals);
+    for (const participant of wanted) participant.payoffElsewhere = found?.get(participant.id as number) ?? 0;
   }
 
   async #earlier({ id }: Values): Promise<readonly Values[]> {

@@ -57,6 +57,12 @@ export interface ParticipantBuiltIns {
   readonly label: string | null;
   /** 1, 2, 3 ... in the session. */
   readonly idInSession: number;
+  /** The sum of their payoffs in all apps and rounds. */
+  readonly payoff: number;
+  /** That sum in real money, by the session config's `realWorldCurrencyPerPoint` where the game is about points. */
+  readonly payoffInRealWorldCurrency: number;
+  /** The same with the session config's `participationFee`. */
+  readonly payoffPlusParticipationFee: number;
   /** Parameters of the link by which the person came, e.g. `entry.STUDY_ID`. */
   readonly entry: Readonly<Record<string, string>>;
 }

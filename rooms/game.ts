@@ -110,6 +110,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
         now: world.now(),
         decimals: world.currency.decimals,
         ownFields: world.ownFields,
+        formats: options.config.languages?.of(config.language),
       })
         // The authors' functions have run, outside of the transaction for which all groups wait.
         .then((draft) => committer.transact((write) => writeSession(write, draft)))

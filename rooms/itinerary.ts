@@ -33,6 +33,11 @@ export class Itinerary {
     });
   }
 
+  /** The session has no other pages than this group's. */
+  get isWhole(): boolean {
+    return this.#first === 1 && this.#last === this.#pages.length;
+  }
+
   /** Pages of the whole session. */
   get length(): number {
     return this.#pages.length;

@@ -31,6 +31,8 @@ export interface Language {
   readonly code: string;
   readonly direction: "ltr" | "rtl";
   readonly currency: CurrencyFormat;
+  /** What participants are paid. */
+  readonly money: CurrencyFormat;
   readonly say: Say;
   /** What forms say, values not put in. */
   readonly texts: FormTexts;
@@ -41,6 +43,8 @@ export interface LanguagesOptions {
   /** Of sessions that name none. Default: "en". */
   readonly language?: string;
   readonly currency: CurrencyFormat;
+  /** ISO code of what points are paid in. Default: amounts without a unit. */
+  readonly paidIn?: string;
   /** The author named the currency's locale: amounts are then written so in every language. */
   readonly fixedLocale?: boolean;
   readonly texts?: OwnTexts;
@@ -92,7 +96,10 @@ export class Languages {
   }
 
   #make(code: string): Language {
-    const { currency, fixedLocale = false } = this.#options;
+    const { currency, paidIn = currency.code, fixedLocale = false } = this.#options;
+    const locale = fixedLocale ? currency.locale : code;
+    // Money that is played for is paid as it is.
+    const decimals = paidIn === null ? 2 : paidIn === currency.code ? currency.decimals : moneyDigits(paidIn);
     const translate = this.#i18n.getFixedT(code);
     const say: Say = (key, values = {}) => translate(key, { ...values });
     const form = Object.keys(FORM_TEXTS) as FormTextKey[];
@@ -101,9 +108,10 @@ export class Languages {
       direction: RIGHT_TO_LEFT.has(code.split("-")[0] ?? "") ? "rtl" : "ltr",
       currency: {
         ...currency,
-        locale: fixedLocale ? currency.locale : code,
+        locale,
         points: [say("point"), say("points")],
       },
+      money: { locale, code: paidIn, decimals, points: ["", ""] },
       say,
       texts: Object.fromEntries(
         form.map((key) => [key, translate(key, { skipInterpolation: true })]),
@@ -111,6 +119,13 @@ export class Languages {
       wait: waitTexts(say),
     };
   }
+}
+
+/** Decimal places of a money: 2 of EUR, 0 of JPY. @param code ISO code */
+export function moneyDigits(code: string): number {
+  return (
+    new Intl.NumberFormat("en", { style: "currency", currency: code }).resolvedOptions().maximumFractionDigits ?? 2
+  );
 }
 
 /** A language as Intl writes it; undefined: nothing that Intl knows. */

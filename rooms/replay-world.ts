@@ -29,6 +29,8 @@ export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptio
       sessionId: rows.group.sessionId as number,
     }),
     group: async () => rows,
+    // Of before the journal kept them with the participants.
+    payoffsElsewhere: async () => new Map(),
     earlierPlayers: async (id) => earlier.get(id) ?? [],
   });
   return {

@@ -8,7 +8,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { SessionConfig } from "./calls.ts";
 import { checkLabs, type Lab, type LabDefinition } from "./labs.ts";
-import { Languages, type OwnTexts } from "./languages.ts";
+import { Languages, moneyDigits, type OwnTexts } from "./languages.ts";
 import { checkOwnTexts } from "./own-texts.ts";
 
 /** What walras.config.ts hands to {@link defineConfig}. */
@@ -25,11 +25,11 @@ export interface ConfigDefinition<P extends Fields = Fields, S extends Fields = 
   labs?: readonly LabDefinition[];
   /** How amounts are rounded and written. Default: whole points. */
   currency?: {
-    /** Points rather than money. Default: true, unless a `code` is given. */
+    /** Points rather than money. Default: true, unless a `code` is given; with both, `code` is what points are paid in. */
     points?: boolean;
     /** ISO code of the money, e.g. "EUR". */
     code?: string;
-    /** Decimal places that amounts are rounded to. Default: 0 for points, 2 for money. */
+    /** Decimal places that amounts are rounded to. Default: 0 for points; for money what it has: 2 for EUR, 0 for JPY. */
     decimals?: number;
     /** Language whose digits and marks are used, e.g. "de-CH". Default: `language`. */
     locale?: string;
@@ -102,6 +102,7 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
   const languages = new Languages({
     language,
     currency: currencyFormat(definition.currency ?? {}, language),
+    ...(definition.currency?.code === undefined ? {} : { paidIn: definition.currency.code }),
     fixedLocale: definition.currency?.locale !== undefined,
     texts: checkOwnTexts(definition.texts),
   });
@@ -128,6 +129,8 @@ const PARTICIPANT_MEMBERS = [
   "label",
   "idInSession",
   "payoff",
+  "payoffInRealWorldCurrency",
+  "payoffPlusParticipationFee",
   "startedAt",
   "visited",
   "pageIndex",
@@ -213,17 +216,21 @@ function apps(sequence: unknown, where: string): string[] {
 function currencyFormat(given: NonNullable<ConfigDefinition["currency"]>, language: string): CurrencyFormat {
   requireObject(given, "currency");
   checkKeys(given, CURRENCY_OPTIONS, "walras.config: currency");
-  const { code, points = code === undefined, decimals = points ? 0 : 2, locale = language } = given;
+  const { code, points = code === undefined, decimals = points ? 0 : digitsOf(code), locale = language } = given;
   if (typeof points !== "boolean") throw wrong("currency.points", points, "give it true or false");
-  if (points && code !== undefined)
-    throw wrong("currency.code", code, "points have no code; leave out code or points: true");
-  if (!points && (typeof code !== "string" || !/^[A-Z]{3}$/.test(code))) {
+  if ((!points || code !== undefined) && (typeof code !== "string" || !/^[A-Z]{3}$/.test(code))) {
     throw wrong("currency.code", code, 'name the money by its three-letter ISO code, e.g. "EUR"');
   }
   if (!isNumber(decimals, 0) || decimals > 10)
     throw wrong("currency.decimals", decimals, "give it a whole number from 0 to 10");
   checkLocale(locale, "currency.locale");
-  return { locale, code: code ?? null, decimals, points: ["point", "points"] };
+  return { locale, code: points ? null : (code ?? null), decimals, points: ["point", "points"] };
+}
+
+/** Decimal places that are usual for a money. */
+function digitsOf(code: unknown): number {
+  // What is no code at all is said below.
+  return typeof code === "string" && /^[A-Z]{3}$/.test(code) ? moneyDigits(code) : 2;
 }
 
 function isNumber(value: unknown, least: number): value is number {

@@ -16,6 +16,7 @@ import type { ErrorPages } from "./errors.ts";
 import { exportRoutes } from "./export/routes.ts";
 import { setDeskPolicy } from "./headers.ts";
 import { startUrl } from "./participants.ts";
+import { paymentsRoutes } from "./payments.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import type { Templates } from "./templates.ts";
 
@@ -172,6 +173,7 @@ export function desk(options: DeskOptions): Router {
   router.use(entranceDesk({ game, sessionConfigs, labs, secret, pages, guard, own, show }));
   router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
+  router.use(paymentsRoutes({ game, languages: templates.languages, pages, guard, show }));
   router.use(botsRoutes({ root, game, pages, guard, showSession: session }));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));
 

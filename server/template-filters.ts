@@ -77,6 +77,9 @@ export const FILTERS: Readonly<Record<string, (this: FilterContext, value: unkno
   cu,
   // As oTree had it before version 5.
   c: cu,
+  money(value) {
+    return formatCurrency(asNumber(value, "money"), this.lookup("walras_money") as CurrencyFormat);
+  },
   json: (value) => new JsonText(value),
   // Texts of the page are in the language of the page.
   gettext: (value) => value,

@@ -86,6 +86,7 @@ export class Templates implements Renderer {
       walras_timer: context.timer === undefined ? "" : { text: context.timer.text, clock: clock(context.timer.left) },
       walras_wait: context.wait !== undefined,
       walras_currency: context.currency,
+      walras_money: language.money,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
     return { html, nonce };

@@ -526,6 +526,12 @@ forEachStore((kit) => {
 
     test("earlier rounds of a participant, oldest first", async () => {
       const store = await openWith();
+      expect(await store.read.payoffsElsewhere([3, 4], 0, 2)).toEqual(
+        new Map([
+          [3, 0],
+          [4, 0],
+        ]),
+      );
       expect(await store.read.earlierPlayers(3, app, 1)).toEqual([]);
       expect(await store.read.earlierPlayers(3, app, 2)).toMatchObject([{ roundNumber: 1, groupId: 2 }]);
     });

@@ -10,6 +10,7 @@ import type { DataSet, DataTable, Listed } from "./data-set.ts";
 import { dictionary } from "./dictionary.ts";
 import { journal } from "./journal.ts";
 import { pageTimes } from "./page-times.ts";
+import { payments } from "./payments.ts";
 import { extraModel, perApp } from "./per-app.ts";
 import { wide } from "./wide.ts";
 
@@ -40,6 +41,7 @@ export async function catalog(snapshot: Snapshot, options: CatalogOptions): Prom
     ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
     decimals: currency.decimals,
     currencyUnit: currency.code ?? "points",
+    formats: options.config.languages?.of(),
   };
   const sets: DataSet[] = [];
   for (const { make, ...listed } of makers(apps)) sets.push({ ...listed, ...(await make(source)) });
@@ -80,6 +82,13 @@ function makers(apps: readonly AppSpec[]): Maker[] {
         make: (source: Source) => extraModel(app, model, source),
       })),
     ),
+    {
+      id: "payments",
+      file: "payments",
+      title: "Payments",
+      about: "What each participant is to be paid.",
+      make: payments,
+    },
     {
       id: "page_times",
       file: "PageTimes",

@@ -1,4 +1,5 @@
 import type { AppSpec, FieldSpec, ModelSpec, PinnedPage } from "../../entities/app-spec.ts";
+import type { MoneyFormats } from "../../entities/money.ts";
 import type { OwnFieldSpecs } from "../../entities/own-fields.ts";
 import { orderedPages } from "../../entities/page-order.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
@@ -21,6 +22,8 @@ export interface Source {
   readonly ownFields: OwnFieldSpecs;
   /** What an amount counts, e.g. "points" or "EUR". */
   readonly currencyUnit: string;
+  /** How amounts are written, and what points are paid in. */
+  readonly formats: MoneyFormats | undefined;
 }
 
 export interface SessionFacts {

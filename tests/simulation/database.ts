@@ -23,6 +23,7 @@ import {
   WaitPageTable,
 } from "../../entities/system-tables.ts";
 import type { Table, Value, Values } from "../../entities/tables.ts";
+import { roundCurrency } from "../../entities/values.ts";
 
 /** What is on the disk: it outlives processes. Transactions happen in one moment, whole or not at all. */
 export class Database {
@@ -177,6 +178,14 @@ export class Database {
     },
     earlierPlayers: async (participantId, app, round) =>
       this.rows(app.player.table, { participantId }).filter((row) => (row.roundNumber as number) < round),
+    payoffsElsewhere: async (ids, groupId, decimals) => {
+      const rows = [...this.#apps.values()].flatMap((app) => this.rows(app.player.table));
+      const payoffOf = (id: number) =>
+        rows
+          .filter((row) => row.participantId === id && row.groupId !== groupId)
+          .reduce((sum, row) => roundCurrency(sum + (row.payoff as number), decimals), 0);
+      return new Map(ids.map((id) => [id, payoffOf(id)]));
+    },
     newestSeqs: async (actorIds) => new Map(actorIds.map((id) => [id, this.journal(id).length])),
     journal: async (actorId, after, limit, page) =>
       this.journal(actorId)
