@@ -197,7 +197,8 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     await exportCommand(PROJECT, database, ["all", "--session", code, "--out", out], () => {});
     const files = unzip(readFileSync(out));
     expect([...files.keys()]).toEqual([
-      ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "PageTimes.csv", "journal.csv"],
+      ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "payments.csv"],
+      ...["PageTimes.csv", "journal.csv"],
       ...["data_dictionary.csv", "versions.json", "README.txt", "SHA256SUMS"],
     ]);
     const sums = String(files.get("SHA256SUMS")).trim().split("\n");
