@@ -689,7 +689,7 @@ test("a configuration is completed with its defaults", () => {
     { ...session, displayName: "Auction", fee: 3, treatment: "A" },
     { ...session, name: "other", fee: 5, treatment: "A" },
   ]);
-  expect(full.currency).toEqual({ locale: "de", code: "EUR", decimals: 2, points: ["point", "points"] });
+  expect(full.currency).toEqual({ locale: "de", code: "EUR", decimals: 2, points: ["Punkt", "Punkte"] });
   expect(defineConfig({ sessionConfigs: [session], currency: { decimals: 2 } }).currency).toMatchObject({
     code: null,
     decimals: 2,
