@@ -17,7 +17,7 @@ import { PageTurn } from "./page-turns.ts";
 import { PresenceTurn } from "./presence.ts";
 import { compareChanges, compareOutput, compareRows, type Difference } from "./replay-compare.ts";
 import { type ReplayWorld, replayWorld } from "./replay-world.ts";
-import { TimerTurn } from "./timer-turn.ts";
+import { REFUSED_BY_STORE, TimerTurn } from "./timer-turn.ts";
 import { WaitTurn } from "./wait-pages.ts";
 
 export interface ReplayOptions {
@@ -199,6 +199,8 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
     case "presence":
       return new PresenceTurn(participantId as number, () => {}, JSON.parse(input as string).connected);
     case "timer":
+      // What its database refused, another would take.
+      if (entry.output?.includes(REFUSED_BY_STORE) === true) return undefined;
       return new TimerTurn({ begun: () => {}, look: () => {} });
     case "wait": {
       const wait = actor.itinerary.waits.find((one) => one.identity === page && actor.waits.isComplete(one));

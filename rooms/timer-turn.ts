@@ -11,6 +11,9 @@ import { post, type RecordedOutput } from "./deliveries.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { systemTimerHandler } from "./system-timers.ts";
 
+/** Code of a firing that the database did not take. */
+export const REFUSED_BY_STORE = "refused_by_store";
+
 /** What fires a group's timers, as a turn needs it. */
 export interface TimerWatch {
   /** The turn that was posted is running. */
@@ -182,5 +185,5 @@ function inputOf(row: Row, { id, name, dueAt, missed }: Firing): string {
 
 function refusedByStore(cause: UnitRefusal): WalrasError {
   const why = cause.why === "data" ? cause.error.message : "the same number was used before";
-  return new WalrasError("refused_by_store", `The database refused what the timer changed: ${why}`);
+  return new WalrasError(REFUSED_BY_STORE, `The database refused what the timer changed: ${why}`);
 }

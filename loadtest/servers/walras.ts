@@ -8,8 +8,8 @@ import { serverCommands } from "./usage.ts";
 
 /** The whole server as `npm start` runs it, with one session in it. */
 export interface WalrasOptions {
-  /** `auction` is the repository's app; `echo` the one of loadtest/project. */
-  app: "auction" | "echo";
+  /** `auction` is the repository's app; `echo` and `ticks` those of loadtest/project. */
+  app: "auction" | "echo" | "ticks";
   participants: number;
   /** Settings as environment variables. */
   env: Record<string, string>;
