@@ -53,7 +53,7 @@ export function paymentsRoutes({ game, languages, pages, guard, show }: Payments
       code: row.code,
       title: config.displayName ?? row.configName,
       in_points: !isPaidAsPlayed,
-      fee: paid(withParticipationFee(0, facts)),
+      fee: withParticipationFee(0, facts) === 0 ? "" : paid(withParticipationFee(0, facts)),
       people: people.map((one) => ({
         ...one,
         payoff: formatCurrency(one.payoff, currency),
