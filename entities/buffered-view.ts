@@ -1,18 +1,23 @@
 import { AuthorError } from "../client-sdk/errors.ts";
+import { DroppedWrites } from "./dropped-writes.ts";
 import type { GroupMemory, Row } from "./memory.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
 import type { Unit } from "./unit.ts";
 import { View } from "./view.ts";
 
-/** Thrown where an async call would build on what is not so any more. */
+/**
+ * Thrown where an async call would build on what is not so any more: at an assignment, or at a `yield`. Nothing that
+ * the call has written since its last yield remains then. Who catches it reads again, and does that whole step again;
+ * whatever of it is left out throws once more at the next yield, so that no half of a step is stored.
+ */
 export class StaleWrite extends AuthorError {
   override readonly name: string = "StaleWrite";
 
   constructor(row: Row, field: string, why: string) {
     super(
       "stale_write",
-      `${row.model?.app}: ${row.model?.name}.${field} ${why}. Read it again after the last await and decide anew.`,
+      `${row.model?.app}: ${row.model?.name}.${field} ${why}. Nothing that the call has written since its last yield remains: read again after the last await, and decide anew.`,
       { retry: true },
     );
   }
@@ -20,6 +25,8 @@ export class StaleWrite extends AuthorError {
 
 const CHANGED = "was changed by another message since this call read it, so this write would undo that change";
 const DELETED = "belongs to a row that another message has deleted";
+const LEFT_OUT =
+  "was written by this call before a stale write, by which it was lost, and was left out when the rest was done again";
 const TAKEN_BACK = "was read by this call from a change that the database has refused since";
 
 /**
@@ -33,6 +40,8 @@ export class BufferedView extends View {
   readonly #deleted = new Set<Row>();
   /** Which version of a field this call has read: what `changedAt` said then. */
   readonly #readAt = new Map<Row, Map<string, number>>();
+  /** What stale writes since the last unit have lost. */
+  readonly #dropped = new DroppedWrites();
   readonly #clock: () => number;
   /** A unit has the writes, and has not committed yet. */
   #handedOver = false;
@@ -54,11 +63,16 @@ export class BufferedView extends View {
    * @throws StaleWrite, AuthorError; then nothing was written
    */
   apply(unit: Unit): void {
+    const open = this.#dropped.open();
+    if (open !== undefined) throw new StaleWrite(open.row, open.name, LEFT_OUT);
     this.#refuseTakenBack();
     for (const { row, name, text } of this.changedInPlace()) this.#put(row, name, text);
     for (const { row, text } of this.changedOwn()) this.#put(row, "fields", text);
     for (const [row, values] of this.#written) {
-      for (const name in values) this.#refuseStale(row, name);
+      for (const name in values) {
+        const why = this.#whyStale(row, name);
+        if (why !== undefined) throw new StaleWrite(row, name, why);
+      }
     }
     for (const row of this.#created) unit.create(row);
     for (const [row, values] of this.#written) {
@@ -81,12 +95,31 @@ export class BufferedView extends View {
     this.#clear();
   }
 
-  /** Forgets the writes since the last unit. */
+  /** Forgets the writes since the last unit, which has failed: its author has been told why. */
   discard(): void {
+    // Not when the unit fails: it may be run again, behind another one that is taken back, and must fail again.
+    for (const { name, reads } of this.#readsTakenBack()) reads.delete(name);
+    this.#dropped.clear();
+    this.#drop();
+  }
+
+  #drop(): void {
     for (const row of this.#created) row.deleted = true;
     this.parsed.clear();
     this.own.forget();
     this.#clear();
+  }
+
+  /** At an assignment: what was written since the last unit is lost, and has to be decided anew. */
+  #stale(row: Row, name: string, why: string): StaleWrite {
+    for (const { row: changed, name: field } of this.changedInPlace()) this.#dropped.field(changed, field);
+    for (const { row: changed } of this.changedOwn()) this.#dropped.field(changed, "fields");
+    for (const [written, values] of this.#written) for (const field in values) this.#dropped.field(written, field);
+    for (const created of this.#created) this.#dropped.created(created);
+    for (const deleted of this.#deleted) this.#dropped.deleted(deleted);
+    this.#dropped.field(row, name);
+    this.#drop();
+    return new StaleWrite(row, name, why);
   }
 
   #clear(): void {
@@ -98,6 +131,7 @@ export class BufferedView extends View {
 
   protected override read(row: Row, name: string): Value {
     const written = this.#written.get(row);
+    this.#dropped.fieldAgain(row, name);
     if (written !== undefined && name in written) return written[name] ?? null;
     if (name === "n" && this.#created.has(row)) {
       throw new AuthorError(
@@ -109,7 +143,7 @@ export class BufferedView extends View {
     const json = this.parsed.get(row)?.get(name);
     if (json !== undefined && json.text !== value && this.textOf(row, name, json.value) !== json.text) {
       // It would be read anew, and what this call has done to the old one would be lost.
-      throw new StaleWrite(row, name, CHANGED);
+      throw this.#stale(row, name, CHANGED);
     }
     this.#reads(row).set(name, row.changedAt(name));
     return value;
@@ -117,7 +151,9 @@ export class BufferedView extends View {
 
   protected override write(row: Row, name: string, value: Value): void {
     this.#requireOpen();
-    this.#refuseStale(row, name);
+    const why = this.#whyStale(row, name);
+    if (why !== undefined) throw this.#stale(row, name, why);
+    this.#dropped.fieldAgain(row, name);
     this.#put(row, name, value);
   }
 
@@ -138,6 +174,7 @@ export class BufferedView extends View {
     this.#requireOpen();
     if (row.table === TimerTable) row.values.n = this.#timerNumber();
     this.#created.add(row);
+    this.#dropped.createdAgain(row);
   }
 
   /**
@@ -153,6 +190,7 @@ export class BufferedView extends View {
 
   protected override remove(row: Row): void {
     this.#requireOpen();
+    this.#dropped.deletedAgain(row);
     if (this.#created.delete(row)) row.deleted = true;
     else this.#deleted.add(row);
   }
@@ -181,25 +219,23 @@ export class BufferedView extends View {
     return reads;
   }
 
-  #refuseStale(row: Row, name: string): void {
-    if (row.deleted) throw new StaleWrite(row, name, DELETED);
+  #whyStale(row: Row, name: string): string | undefined {
+    if (row.deleted) return DELETED;
     const readAt = this.#readAt.get(row)?.get(name);
-    if (readAt !== undefined && row.changedAt(name) !== readAt) throw new StaleWrite(row, name, CHANGED);
+    return readAt !== undefined && row.changedAt(name) !== readAt ? CHANGED : undefined;
   }
 
-  /** What this call computed from a unit that was taken back must not get out. Said once: then the author knows. */
+  /** What this call computed from a unit that was taken back must not get out. */
   #refuseTakenBack(): void {
+    for (const { row, name } of this.#readsTakenBack()) throw new StaleWrite(row, name, TAKEN_BACK);
+  }
+
+  *#readsTakenBack(): Iterable<{ row: Row; name: string; reads: Map<string, number> }> {
     const { takenBack } = this.memory;
     if (takenBack.size === 0) return;
-    let stale: StaleWrite | undefined;
     for (const [row, reads] of this.#readAt) {
-      for (const [name, version] of reads) {
-        if (!takenBack.has(version)) continue;
-        reads.delete(name);
-        stale ??= new StaleWrite(row, name, TAKEN_BACK);
-      }
+      for (const [name, version] of reads) if (takenBack.has(version)) yield { row, name, reads };
     }
-    if (stale !== undefined) throw stale;
   }
 
   /** Between a yield and its commit nothing would hold a write: the author's code is doing two things at once. */

@@ -1,7 +1,7 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { type Answer, Refusal } from "../client-sdk/protocol.ts";
 import type { LiveHandlerSpec, LiveMethod } from "../entities/app-spec.ts";
-import { BufferedView } from "../entities/buffered-view.ts";
+import { BufferedView, StaleWrite } from "../entities/buffered-view.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
@@ -156,10 +156,22 @@ export class AsyncCall implements RunningCall {
       // Code that is told to end mostly does so by an error, its own or that of whatever it had given the signal to.
       const reason = this.#call.abortedBy ?? error;
       this.#report(error);
-      // An end that cannot be stored is answered all the same, unless there is nobody left to answer.
-      await this.#unit("done", [], reason).catch((failure: unknown) => {
-        if (!(failure instanceof GroupGone)) this.#answer(reason);
-      });
+      await this.#fail(reason);
+    }
+  }
+
+  async #fail(reason: unknown, tries = 1): Promise<void> {
+    try {
+      await this.#unit("done", [], reason);
+    } catch (failure) {
+      // What it saw when it failed was taken back: its reason may come of that, and must not get out.
+      if (failure instanceof StaleWrite && tries < 10) {
+        this.#view.discard();
+        await this.#fail(failure, tries + 1);
+      } else if (!(failure instanceof GroupGone)) {
+        // An end that cannot be stored is answered all the same.
+        this.#answer(reason);
+      }
     }
   }
 

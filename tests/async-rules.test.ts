@@ -402,6 +402,81 @@ test("a stale write is caught by its class, names the field, and reading again l
   expect(await row()).toMatchObject({ total: 111 });
 });
 
+test("a stale write takes back the whole step: done again as a whole, nothing counts twice", async () => {
+  const { world, one, two, row } = await group();
+  let tries = 0;
+  once = async (player) => {
+    const { group: mine } = player;
+    for (;;) {
+      tries += 1;
+      try {
+        // Its own, and not stale; then one that is.
+        mine.cleaned += 1;
+        const { total } = mine;
+        if (tries === 1) await door("wait").opened;
+        mine.total = total + 1;
+        return;
+      } catch (error) {
+        if (!(error instanceof StaleWrite)) throw error;
+        expect(mine.cleaned).toBe(0);
+      }
+    }
+  };
+  const call = one.post({ type: "once" });
+  await settle(world);
+  await two.ask({ type: "add", by: 10 });
+  door("wait").open();
+  await one.until(() => one.answerTo(call) !== undefined);
+  expect(one.answerTo(call)?.e).toBeUndefined();
+  expect(tries).toBe(2);
+  expect(await row()).toMatchObject({ total: 11, cleaned: 1 });
+});
+
+test("a field that the call has written itself before others changed it can be read again, too", async () => {
+  const { world, one, two, row } = await group();
+  const seen: number[] = [];
+  once = async ({ group: mine }) => {
+    mine.total += 1;
+    await door("wait").opened;
+    try {
+      mine.total += 1;
+    } catch {
+      seen.push(mine.total);
+      mine.total += 2;
+    }
+  };
+  const call = one.post({ type: "once" });
+  await settle(world);
+  await two.ask({ type: "add", by: 10 });
+  door("wait").open();
+  await one.until(() => one.answerTo(call) !== undefined);
+  expect(one.answerTo(call)?.e).toBeUndefined();
+  expect(seen).toEqual([10]);
+  expect(await row()).toMatchObject({ total: 12 });
+});
+
+test("a step of which only the stale assignment is done again is not stored by halves", async () => {
+  const { world, one, two, row } = await group();
+  once = async ({ group: mine }) => {
+    mine.cleaned += 1;
+    const { total } = mine;
+    await door("wait").opened;
+    try {
+      mine.total = total + 1;
+    } catch {
+      mine.total = mine.total + 1;
+    }
+  };
+  const call = one.post({ type: "once" });
+  await settle(world);
+  await two.ask({ type: "add", by: 10 });
+  door("wait").open();
+  await one.until(() => one.answerTo(call) !== undefined);
+  const { e } = one.answerTo(call) ?? {};
+  expect(e).toMatchObject({ code: "failed", message: expect.stringMatching(/Group\.cleaned .*left out/) });
+  expect(await row()).toMatchObject({ total: 10, cleaned: 0 });
+});
+
 test("a server that stops ends its calls: who heeds the signal is stored, the others are answered interrupted", async () => {
   const { world, one, two, row, actor } = await group();
   stream = async function* (player, call) {
