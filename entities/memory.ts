@@ -124,7 +124,12 @@ export class GroupMemory {
 
   /** By idInGroup. */
   playerAt(idInGroup: number): Row | undefined {
-    return this.#playerAt.get(idInGroup);
+    return this.#own(this.#playerAt.get(idInGroup));
+  }
+
+  /** A lobby's players go over to groups of their own: from that unit on they are nobody's here. */
+  #own(player: Row | undefined): Row | undefined {
+    return player?.values.groupId === this.actorId ? player : undefined;
   }
 
   get actorId(): number {
@@ -136,7 +141,7 @@ export class GroupMemory {
   }
 
   playerOf(participantId: number): Row | undefined {
-    return this.#playerByParticipant.get(participantId);
+    return this.#own(this.#playerByParticipant.get(participantId));
   }
 
   /** Takes a participant in who arrived from elsewhere, with their rows of earlier rounds. */

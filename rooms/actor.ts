@@ -345,8 +345,7 @@ export class Actor implements CommitOwner {
   here(participantId: number): Row | undefined {
     const row = this.memory.participants.get(participantId);
     if (row === undefined || !this.itinerary.owns(row.values.pageIndex as number)) return undefined;
-    // A lobby's players go over to groups of their own.
-    return this.memory.playerOf(participantId)?.values.groupId === this.actorId ? row : undefined;
+    return this.memory.playerOf(participantId) === undefined ? undefined : row;
   }
 
   /** The identity of the page that a player of this group is on now; undefined: not on a page of this group. */
