@@ -336,6 +336,18 @@ test("live.onStatus tells the state now and at each change, and live.cu writes a
   expect(browser.value("live.cu(1234)")).toBe("1,234 points");
 });
 
+test("live.now is the server's time and goes on by itself; without a connection it says what is missing", async () => {
+  const browser = new FakeBrowser();
+  expect(() => browser.value("live.now()")).toThrow("no live method, or is still loading");
+  browser.parseData();
+  await browser.load();
+  const first = Number(browser.value("live.now()"));
+  await browser.clock.run(5_000);
+  // The pretended server says 0 in the page and in its welcome.
+  expect(first).toBeLessThan(100);
+  expect(Number(browser.value("live.now()")) - first).toBeCloseTo(5_000, -2);
+});
+
 test("amounts are written in the session's currency", () => {
   const points = { locale: "en", code: null, decimals: 0, points: ["point", "points"] as [string, string] };
   expect([0, 1, 10].map((amount) => formatCurrency(amount, points))).toEqual(["0 points", "1 point", "10 points"]);
