@@ -78,14 +78,14 @@ export interface PageSpec {
   /** Deliver everything since the page began on each load. */
   readonly history: boolean;
   readonly isDisplayed: ((player: never) => boolean) | undefined;
-  readonly varsForTemplate: ((player: never) => Record<string, unknown>) | undefined;
-  readonly jsVars: ((player: never) => Record<string, unknown>) | undefined;
+  readonly varsForTemplate: ((player: never, call: never) => unknown) | undefined;
+  readonly jsVars: ((player: never, call: never) => unknown) | undefined;
   /** Page-level check at submit: a text, or texts by field, keep the participant on the page. */
   readonly errorMessage: ((player: never, values: never) => unknown) | undefined;
   /** undefined: a page without form fields. */
   readonly form: FormSpec | undefined;
   /** Returns deliveries or nothing. */
-  readonly beforeNextPage: ((player: never, how: PageEnd) => unknown) | undefined;
+  readonly beforeNextPage: ((player: never, how: PageEnd, call: never) => unknown) | undefined;
   /** Names the app to which the participant goes from here; nothing: to the next page. */
   readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[]) => unknown) | undefined;
   /** How long participants may stay; undefined: as long as they like. */

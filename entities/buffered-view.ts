@@ -3,7 +3,7 @@ import { DroppedWrites } from "./dropped-writes.ts";
 import type { GroupMemory, Row } from "./memory.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
-import type { Unit } from "./unit.ts";
+import type { Unit, WrittenField } from "./unit.ts";
 import { View } from "./view.ts";
 
 /**
@@ -40,16 +40,29 @@ export class BufferedView extends View {
   readonly #deleted = new Set<Row>();
   /** Which version of a field this call has read: what `changedAt` said then. */
   readonly #readAt = new Map<Row, Map<string, number>>();
+  /** What others have written for this view to see. */
+  readonly #given = new Map<Row, Values>();
   /** What stale writes since the last unit have lost. */
   readonly #dropped = new DroppedWrites();
   readonly #clock: () => number;
   /** A unit has the writes, and has not committed yet. */
   #handedOver = false;
 
-  /** @param options.clock the time goes on in a call that waits */
-  constructor(memory: GroupMemory, options: { what: string; random: () => number; clock: () => number }) {
+  /**
+   * @param options.clock the time goes on in a call that waits
+   * @param options.written by somebody else who will store it before this view's own writes: reads show it
+   */
+  constructor(
+    memory: GroupMemory,
+    options: { what: string; random: () => number; clock: () => number; written?: Iterable<WrittenField> },
+  ) {
     super(memory, { what: options.what, at: options.clock(), random: options.random });
     this.#clock = options.clock;
+    for (const { row, name, value } of options.written ?? []) {
+      const values = this.#given.get(row) ?? {};
+      values[name] = value;
+      this.#given.set(row, values);
+    }
   }
 
   override now(): number {
@@ -133,6 +146,8 @@ export class BufferedView extends View {
     const written = this.#written.get(row);
     this.#dropped.fieldAgain(row, name);
     if (written !== undefined && name in written) return written[name] ?? null;
+    const given = this.#given.get(row);
+    if (given !== undefined && name in given) return given[name] ?? null;
     if (name === "n" && this.#created.has(row)) {
       throw new AuthorError(
         "not_numbered",

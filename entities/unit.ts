@@ -2,6 +2,13 @@ import type { GroupMemory, Row } from "./memory.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { RowChange, Value, Values } from "./tables.ts";
 
+/** A field as somebody has written it. */
+export interface WrittenField {
+  readonly row: Row;
+  readonly name: string;
+  readonly value: Value;
+}
+
 /**
  * The unit of work: what one turn changes in an actor's memory.
  *
@@ -37,6 +44,13 @@ export class Unit {
       if (!(name in old)) old[name] = row.values[name] ?? null;
     }
     row.values[name] = value;
+  }
+
+  /** The fields of stored rows that were written, with their values now. */
+  *written(): Iterable<WrittenField> {
+    for (const [row, old] of this.#old) {
+      for (const name in old) yield { row, name, value: row.values[name] ?? null };
+    }
   }
 
   /** Adds an extra row or a timer and gives it the group's next number; a timer may have its number already. */

@@ -200,7 +200,7 @@ export class Actor implements CommitOwner {
   /** Nothing waits, nothing is under way, nobody is connected or missed. */
   get idle(): boolean {
     const isWaiting = this.#presence?.isWaiting ?? false;
-    return this.settled && this.asyncCalls.size === 0 && (this.#gate?.size ?? 0) === 0 && !isWaiting;
+    return this.settled && this.calls.size === 0 && (this.#gate?.size ?? 0) === 0 && !isWaiting;
   }
 
   /** Called when the group's timers may have changed: it was loaded, or a turn set, fired or took back some. */
@@ -457,7 +457,7 @@ export class Actor implements CommitOwner {
     this.#onFrozen?.();
     for (const item of this.#chain.splice(0)) item.turn.fail(error);
     for (const turn of [...this.#held.splice(0), ...this.#mailbox.splice(0)]) turn.fail(error);
-    for (const call of this.calls) call.abort(interrupted());
+    for (const call of this.calls) call.end(interrupted());
     this.#gate?.dropAll();
     this.#presence?.end();
     for (const callback of this.#onDead) callback();

@@ -173,9 +173,8 @@ export class Actors {
 
   #callOnce(actorId: number, command: Command, outbox: readonly IncomingMessage[]): Promise<Reply> {
     return new Promise((resolve) => {
-      const cancel = this.world.after(CALL_TIMEOUT, () =>
-        resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment.")),
-      );
+      const late = () => resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment."));
+      const cancel = this.world.after(CALL_TIMEOUT, late);
       const answer = (reply: Reply): void => {
         cancel();
         resolve(reply);
@@ -191,7 +190,9 @@ export class Actors {
           }),
         );
       }
-      actor.post(new PageTurn(command, answer, () => failed));
+      // An async hook has a time limit of its own.
+      const wait = (): void => cancel();
+      actor.post(new PageTurn(command, answer, () => failed, wait));
     });
   }
 

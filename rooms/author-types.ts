@@ -2,6 +2,7 @@ import type { PageEnd } from "../entities/app-spec.ts";
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
+import type { HookCall } from "./page-hooks.ts";
 import type { ParticipantFields, SessionFields } from "./register.ts";
 import type { TimeoutOptions } from "./timeout-options.ts";
 
@@ -244,6 +245,9 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
 export type Silence = undefined | void;
 
+/** What an async hook gives when it has waited. */
+export type OrLater<T> = T | Promise<T>;
+
 /** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
 export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<Pl, F>, TimeoutOptions<Pl> {
   /** true: a page that loads again gets all its earlier deliveries anew. Default: false. */
@@ -251,11 +255,17 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
   /** Whether this player gets to see the page. Default: yes. */
   isDisplayed?: (player: Pl) => boolean;
   /** Variables for the template, beside player, group, session ... */
-  varsForTemplate?: (player: Pl) => Record<string, unknown>;
+  varsForTemplate?: (player: Pl, call: HookCall) => OrLater<Record<string, unknown>>;
   /** Variables for the page's script, as `js_vars`. */
-  jsVars?: (player: Pl) => Record<string, unknown>;
-  /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
-  beforeNextPage?: (player: Pl, end: PageEnd) => Messages | Silence;
+  jsVars?: (player: Pl, call: HookCall) => OrLater<Record<string, unknown>>;
+  /**
+   * Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then.
+   *
+   * As varsForTemplate, jsVars and errorMessage it may be async: the group plays on while it waits, what it writes
+   * is stored together with the form and the move to the next page, and if others have changed meanwhile what it
+   * writes, it runs again, up to three times.
+   */
+  beforeNextPage?: (player: Pl, end: PageEnd, call: HookCall) => OrLater<Messages | Silence>;
   /** Names the app to which the player goes from here, out of those to come; nothing: to the next page. */
   appAfterThisPage?: (player: Pl, upcomingApps: readonly string[]) => string | undefined;
   /** true: a Back button leads to the page before, within this app and round and not across a wait page. */

@@ -18,6 +18,8 @@ export type Command =
   | { kind: "view"; participantId: number; pageIndex: number }
   /** Leave the page: first the outbox in order, then the form. Answers `goto`, or `page` with errors shown. */
   | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
+  /** Their time on the page is over, and nobody has posted it. Of pages that are left by an async hook. Answers `goto`. */
+  | { kind: "expire"; participantId: number; pageIndex: number }
   /** Where is the participant, and is that page live? For a fresh seat. */
   | { kind: "whereabouts"; participantId: number };
 

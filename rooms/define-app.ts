@@ -20,6 +20,7 @@ import {
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
+import { ASYNC_HOOKS, isAsyncHook } from "./page-hooks.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
 import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
 
@@ -386,7 +387,9 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
   checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
   checkKeys(options, PAGE_OPTIONS, where);
   const { history, allowBack } = options;
-  for (const key of PAGE_FUNCTIONS) checkFunction(options[key], `${where}: ${key}`);
+  for (const key of PAGE_FUNCTIONS) {
+    if (!ASYNC_HOOKS.includes(key) || !isAsyncHook(options[key])) checkFunction(options[key], `${where}: ${key}`);
+  }
   if (history !== undefined && typeof history !== "boolean") {
     throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
   }
@@ -395,7 +398,12 @@ function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec 
   }
   return {
     name,
-    ...checkLiveOptions(options, history === true, where),
+    ...checkLiveOptions(
+      options,
+      history === true,
+      ASYNC_HOOKS.some((key) => isAsyncHook(Reflect.get(options, key))),
+      where,
+    ),
     history: history ?? false,
     isDisplayed: options.isDisplayed,
     varsForTemplate: options.varsForTemplate,
@@ -442,7 +450,7 @@ function checkFunction(value: unknown, where: string, of = "player"): void {
   if (value.constructor.name !== "Function") {
     throw new AuthorError(
       "must_be_sync",
-      `${where} is async or a generator, but ${of === "group" ? "a timer's work" : "a page"} is made in one go. Make it a plain function; only live may wait.`,
+      `${where} is async or a generator, but ${of === "group" ? "a timer's work" : "this"} is done in one go. Make it a plain function; only ${of === "group" ? "live" : `live, ${ASYNC_HOOKS.join(", ")}`} may wait.`,
     );
   }
 }

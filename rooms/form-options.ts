@@ -5,7 +5,9 @@ import { choicesOf } from "../entities/fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { checkWidget, type Widget } from "../entities/widgets.ts";
+import type { OrLater } from "./author-types.ts";
 import { checkFormFields } from "./page-form.ts";
+import type { HookCall } from "./page-hooks.ts";
 
 export type FormModel = "player" | "group";
 
@@ -48,7 +50,8 @@ export interface FormOptions<Pl, F extends Fields> {
   errorMessage?: (
     player: Pl,
     values: FormValues<F>,
-  ) => string | { readonly [K in FormFieldName<F>]?: string } | undefined;
+    call: HookCall,
+  ) => OrLater<string | { readonly [K in FormFieldName<F>]?: string } | undefined>;
 }
 
 export const FORM_OPTIONS = ["formModel", "formFields", "fields"];

@@ -29,6 +29,7 @@ const HANDLER_OPTIONS = ["message", "reply", "handle"];
 export function checkLiveOptions(
   { live, message, sends, concurrency, timeLimit }: RawLiveOptions,
   hasHistory: boolean,
+  hasAsyncHooks: boolean,
   where: string,
 ): Pick<PageSpec, (typeof LIVE_OPTIONS)[number]> {
   requireSchema(message, `${where}: message`);
@@ -52,7 +53,7 @@ export function checkLiveOptions(
         ? "history"
         : concurrency !== undefined
           ? "concurrency"
-          : timeLimit !== undefined
+          : timeLimit !== undefined && !hasAsyncHooks
             ? "timeLimit"
             : undefined;
   if (live === undefined && idle !== undefined) {

@@ -2,8 +2,11 @@ import { AuthorError } from "../client-sdk/errors.ts";
 import type { Row } from "../entities/memory.ts";
 import { payloadOf } from "../entities/timers.ts";
 import { describe } from "../entities/values.ts";
+import type { Command } from "./calls.ts";
 import { type Posted, takeForm, takeUnfinished } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
+import { leavesSlowly } from "./page-hooks.ts";
+import { PageTurn } from "./page-turns.ts";
 import { isTimed, PageWalk } from "./page-walk.ts";
 import {
   cancelSystemTimers,
@@ -163,26 +166,56 @@ function earlier(a: number | undefined, b: number | undefined): number | undefin
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
+/** Their time is over, and nobody has posted anything. */
+export function expire(walk: PageWalk, at: number): void {
+  timeOut(walk, {});
+  // Their browser has not sent anything, so it will hardly open the next page.
+  if (walk.isHere) openDeadline(walk, at, true);
+}
+
 onSystemTimer(TIMEOUT, (call) =>
   onPage(call, (walk) => {
-    timeOut(walk, {});
-    // Their browser has not sent anything, so it will hardly open the next page.
-    if (walk.isHere) openDeadline(walk, call.at, true);
+    if (!leavesSlowly(walk.page)) {
+      expire(walk, call.at);
+      return undefined;
+    }
+    // A timer cannot wait for its hooks, but a request can. Should that not be stored, this timer comes again.
+    const { page, view, participantId } = walk;
+    const { payload } = call;
+    const { limits } = call.actor.world;
+    const longest = page.timeLimit === undefined ? limits.callTime : page.timeLimit * 1000;
+    const dueAt = call.at + longest + limits.callGrace + PAGE_TIMES.unseen;
+    setSystemTimer(view, TIMEOUT, { dueAt, payload: payload as PageDeadline, page: walk.identity });
+    const command: Command = { kind: "expire", participantId, pageIndex: walk.index };
+    return () => call.actor.post(new PageTurn(command, () => {}));
   }),
 );
 
-onSystemTimer(UNSEEN, (call) => onPage(call, (walk) => void openDeadline(walk, call.at, true)));
+onSystemTimer(UNSEEN, (call) =>
+  onPage(call, (walk) => {
+    openDeadline(walk, call.at, true);
+    return undefined;
+  }),
+);
 
-/** Does something for the participant of a deadline who is still on its page. */
+/** Does something for the participant of a deadline who is still on its page. @param act gives what to do when it is stored */
 function onPage(
   { actor, view, payload }: SystemTimerCall,
-  act: (walk: PageWalk) => void,
+  act: (walk: PageWalk) => (() => void) | undefined,
 ): SystemTimerResult | undefined {
   const { participantId, page } = payload as Pick<PageDeadline, "participantId" | "page">;
   const participant = actor.here(participantId);
   if (participant === undefined || actor.pageOf(participantId) !== page) return undefined;
   const walk = new PageWalk(actor, participant, view);
-  act(walk);
+  const then = act(walk);
   const left = !walk.isHere;
-  return { ...walk.sent, participantId, page, release: () => walk.settle(left) };
+  return {
+    ...walk.sent,
+    participantId,
+    page,
+    release: () => {
+      walk.settle(left);
+      then?.();
+    },
+  };
 }

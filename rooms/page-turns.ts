@@ -12,7 +12,8 @@ import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
 import { type Posted, showForm } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
-import { expectOpening, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
+import { HookNeeded, PageHooks } from "./page-hooks.ts";
+import { expectOpening, expire, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
 
@@ -28,17 +29,27 @@ export class PageTurn implements Turn {
   readonly #command: Command;
   readonly #reply: (reply: Reply) => void;
   readonly #obstacle: () => WalrasError | undefined;
+  readonly #onWait: () => void;
+  readonly #hooks = new PageHooks();
   #spoiled: UnitRefusal | undefined;
 
-  /** @param obstacle why what had to go first was not done: then this is not done either */
+  /**
+   * @param obstacle why what had to go first was not done: then this is not done either
+   * @param onWait told when an async hook begins, for which the reply waits
+   */
   constructor(
     command: Command,
     reply: (reply: Reply) => void,
     obstacle: () => WalrasError | undefined = () => undefined,
+    onWait: () => void = () => {},
   ) {
     this.#command = command;
-    this.#reply = reply;
+    this.#reply = (answer) => {
+      this.#hooks.end();
+      reply(answer);
+    };
     this.#obstacle = obstacle;
+    this.#onWait = onWait;
   }
 
   prepare(actor: Actor): Promise<void> | undefined {
@@ -51,7 +62,7 @@ export class PageTurn implements Turn {
     const participant = actor.here(this.#command.participantId);
     if (participant === undefined) return this.#say({ kind: "elsewhere" });
     actor.presence.sign(this.#command.participantId);
-    const visit = new Visit(actor, participant, this.#command.kind);
+    const visit = new Visit(actor, participant, this.#command.kind, this.#hooks);
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
       const reply = visit.carryOut(this.#command);
@@ -62,8 +73,16 @@ export class PageTurn implements Turn {
       });
     } catch (error) {
       visit.drop();
+      if (error instanceof HookNeeded) return { release: () => void this.#runHook(actor, error) };
       return this.#say(refused(actor, participant, error));
     }
+  }
+
+  /** When everything has committed that the hook could see; then this turn runs again. */
+  async #runHook(actor: Actor, needed: HookNeeded): Promise<void> {
+    this.#onWait();
+    await this.#hooks.run(actor, needed);
+    actor.resume(this);
   }
 
   spoil(cause: UnitRefusal): void {
@@ -91,10 +110,12 @@ class Visit {
   readonly #at: number;
   readonly #dice: Dice;
   readonly #view: DirectView;
+  readonly #hooks: PageHooks;
   #timeoutHappened = false;
 
-  constructor(actor: Actor, participant: Row, kind: Command["kind"]) {
+  constructor(actor: Actor, participant: Row, kind: Command["kind"], hooks: PageHooks) {
     this.#actor = actor;
+    this.#hooks = hooks;
     this.#participant = participant;
     this.#at = actor.world.now();
     this.#dice = new Dice(actor.world.newSeed);
@@ -103,7 +124,7 @@ class Visit {
       at: this.#at,
       random: this.#dice.random,
     });
-    this.walk = new PageWalk(actor, participant, this.#view);
+    this.walk = new PageWalk(actor, participant, this.#view, hooks);
   }
 
   carryOut(command: Command): Reply {
@@ -141,6 +162,11 @@ class Visit {
       }
       case "submit":
         return command.pageIndex === walk.index ? this.#submit(command.form) : undefined;
+      case "expire":
+        if (command.pageIndex !== walk.index) return undefined;
+        this.#timeoutHappened = true;
+        expire(walk, this.#at);
+        return undefined;
     }
   }
 
@@ -169,11 +195,16 @@ class Visit {
     return {
       unit,
       entry: {
-        kind: kind === "whereabouts" || kind === "arrive" ? "view" : kind,
+        kind: kind === "whereabouts" || kind === "arrive" ? "view" : kind === "expire" ? "submit" : kind,
         at: this.#at,
         participantId: command.participantId,
         page,
-        input: JSON.stringify({ ...command, outbox: undefined, timeoutHappened: this.#timeoutHappened || undefined }),
+        input: JSON.stringify({
+          ...command,
+          outbox: undefined,
+          timeoutHappened: this.#timeoutHappened || undefined,
+          asyncHooks: this.#hooks.used || undefined,
+        }),
         seed: this.#dice.seed,
         ...mail?.entry,
       },

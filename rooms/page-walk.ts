@@ -8,6 +8,7 @@ import type { Actor } from "./actor.ts";
 import type { Entry } from "./calls.ts";
 import type { FormScene } from "./form-turn.ts";
 import type { CallHook } from "./page-form.ts";
+import { ASYNC_HOOKS, isAsyncHook, NOTHING_TO_ABORT, type PageHooks } from "./page-hooks.ts";
 import { indexAfter } from "./wait-timeouts.ts";
 
 /**
@@ -20,8 +21,11 @@ export class PageWalk {
   readonly view: DirectView;
   /** What beforeNextPage returned, and the page that was left. */
   #returned: { deliveries: unknown; page: PageSpec } | undefined;
+  readonly #hooks: PageHooks | undefined;
 
-  constructor(actor: Actor, participant: Row, view: DirectView) {
+  /** @param hooks runs async hooks; left out: whoever moves the participant has seen to it that there are none */
+  constructor(actor: Actor, participant: Row, view: DirectView, hooks?: PageHooks) {
+    this.#hooks = hooks;
     this.actor = actor;
     this.participant = participant;
     this.view = view;
@@ -149,10 +153,22 @@ export class PageWalk {
   ): T | undefined {
     if (hook === undefined) return undefined;
     const { app, world } = this.actor;
+    if (this.#hooks !== undefined && isAsyncHook(hook)) {
+      const { identity, participantId, player } = this;
+      const use = { page, identity, name, hook, args: more, participantId, player };
+      return this.#hooks.take(use, this.view) as T;
+    }
     const call = hook as (player: unknown, ...more: unknown[]) => T;
-    return world.watchdog.watch(`${app.name}/${page.name} ${name}`, () =>
-      runIn(this.view, () => call(this.view.player(this.player), ...more)),
+    const where = `${app.name}/${page.name} ${name}`;
+    const mayWait = ASYNC_HOOKS.includes(name);
+    const args = mayWait ? [...more, NOTHING_TO_ABORT] : more;
+    const given = world.watchdog.watch(where, () =>
+      runIn(this.view, () => call(this.view.player(this.player), ...args)),
     );
+    if (!(given instanceof Promise)) return given;
+    given.catch(() => {});
+    const cure = mayWait ? `Declare it: async ${name}(player) { ... }` : "It has to give its result at once";
+    throw new AuthorError("must_be_sync", `${where} returned a promise. ${cure}.`);
   }
 
   get player(): Row {

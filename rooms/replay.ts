@@ -195,6 +195,8 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
     case "start":
     case "view":
     case "submit":
+      // What async hooks did depends on the world outside, as async calls do.
+      if (JSON.parse(input as string).asyncHooks === true) return undefined;
       return new PageTurn(JSON.parse(input as string) as Command, () => {});
     case "presence":
       return new PresenceTurn(participantId as number, () => {}, JSON.parse(input as string).connected);

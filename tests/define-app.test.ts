@@ -385,10 +385,10 @@ const MISTAKES: [what: string, call: () => unknown, code: string, ...words: stri
   ],
   ["a presence that is no function", page({ presence: true }), "wrong_option", "page Bidding: presence", "function"],
   [
-    "an async hook",
-    page({ async beforeNextPage() {} }),
+    "an async hook that cannot wait",
+    page({ async isDisplayed() {} }),
     "must_be_sync",
-    "page Bidding: beforeNextPage",
+    "page Bidding: isDisplayed",
     "plain function",
   ],
   ["message that is no schema", page({ live() {}, message: {} }), "wrong_option", "page Bidding: message", "schema"],

@@ -293,3 +293,17 @@ export function look(state: StateOf<typeof published>): void {
   expectType<Equal<typeof state.player.offers, number[] | null | undefined>>();
   expectType<Equal<(typeof state.players)[1]["connected"], boolean | undefined>>();
 }
+
+// Async hooks.
+market.page("AsyncHooks", {
+  formFields: ["ready"],
+  async varsForTemplate(player, { signal }) {
+    expectType<Equal<typeof signal, AbortSignal>>();
+    return { payoff: player.payoff };
+  },
+  jsVars: async () => ({ n: 1 }),
+  errorMessage: async (_player, { ready }) => (ready ? undefined : { ready: "Not yet." }),
+  async beforeNextPage(player, { timeoutHappened }, { signal }) {
+    if (!timeoutHappened && !signal.aborted) return { [player.idInGroup]: "thanks" };
+  },
+});
