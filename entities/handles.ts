@@ -378,7 +378,7 @@ function templateHandle(handle: Handle): object {
       if (typeof key === "symbol") return undefined;
       const name = known.get(key) ?? ([...known.values()].includes(key) ? key : undefined);
       if (name === undefined) return undefined;
-      const value = (handle as unknown as Record<string, unknown>)[name];
+      const value: unknown = Reflect.get(handle, name);
       if (typeof value !== "function") return forTemplate(plainSnake(name, value));
       return (...args: unknown[]) => forTemplate(value.apply(handle, args));
     },
