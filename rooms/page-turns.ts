@@ -175,7 +175,7 @@ class Visit {
     // Nobody leaves a wait page by a form.
     if (walk.page.wait !== undefined) return undefined;
     if (BACK_FIELD in posted) {
-      walk.goBack();
+      walk.goBack(Number(posted[BACK_FIELD]));
       return undefined;
     }
     const { errors, timeoutHappened } = takePage(walk, this.#at, posted);

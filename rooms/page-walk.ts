@@ -119,21 +119,26 @@ export class PageWalk {
     );
   }
 
-  /** To the page before, if this one allows it. The answers of that page are still there. */
-  goBack(): void {
-    this.#set("pageIndex", this.before() ?? this.index);
+  /** To the page before, if this one allows it; or several back, or as far as it goes. The answers are still there. */
+  goBack(steps: number): void {
+    this.#set("pageIndex", this.before(steps) ?? this.index);
   }
 
   /** The page of this group to which the participant may go back. */
-  before(): number | undefined {
+  before(steps = 1): number | undefined {
     if (!this.page.allowBack) return undefined;
+    let found: number | undefined;
+    let left = Number.isSafeInteger(steps) ? steps : 1;
     for (let index = this.index - 1; index > 0 && this.actor.itinerary.owns(index); index--) {
       const page = this.#pageAt(index);
       // The group has met since, or the time for the page has been used.
-      if (page.wait !== undefined || isTimed(page)) return undefined;
-      if (this.#isDisplayed(index)) return index;
+      if (page.wait !== undefined || isTimed(page)) break;
+      if (!this.#isDisplayed(index)) continue;
+      found = index;
+      left -= 1;
+      if (left <= 0) break;
     }
-    return undefined;
+    return found;
   }
 
   /** What the page that was left returned to be sent, if one was left. */

@@ -22,6 +22,10 @@ declare module "nunjucks/src/nodes.js" {
     name: SymbolNode;
     args: NodeList;
   }
+  export class FunCall extends Node {
+    name: Node;
+    args: NodeList;
+  }
   export class Is extends Node {
     left: Node;
     right: Node & { value?: unknown };
@@ -31,7 +35,7 @@ declare module "nunjucks/src/nodes.js" {
 }
 
 declare module "nunjucks/src/compiler.js" {
-  import type { Filter, Is, LookupVal, Node, SymbolNode } from "nunjucks/src/nodes.js";
+  import type { Filter, FunCall, Is, LookupVal, Node, NodeList, SymbolNode } from "nunjucks/src/nodes.js";
   /** What the compiler knows of the variables in scope: template name → JavaScript expression. */
   export interface Scope {
     lookup(name: string): string | null | undefined;
@@ -43,9 +47,11 @@ declare module "nunjucks/src/compiler.js" {
     compile(node: Node, scope?: Scope): void;
     compileSymbol(node: SymbolNode, scope: Scope): void;
     compileLookupVal(node: LookupVal, scope: Scope): void;
+    compileFunCall(node: FunCall, scope: Scope): void;
     compileFilter(node: Filter, scope: Scope): void;
     compileIs(node: Is, scope: Scope): void;
     getCode(): string;
+    protected _compileAggregate(node: NodeList, scope: Scope, start: string, end: string): void;
     protected _emit(code: string): void;
     protected _emitLine(code: string): void;
     protected _tmpid(): string;
@@ -75,6 +81,7 @@ declare module "nunjucks/src/parser.js" {
     peekToken(): Token;
     skip(type: string): boolean;
     skipValue(type: string, value: string): boolean;
+    skipSymbol(value: string): boolean;
     advanceAfterBlockEnd(name?: string): Token;
     parsePrimary(): Node & { value: string };
     parseExpression(): Node;

@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import nunjucks from "nunjucks";
-import compiler, { type Scope } from "nunjucks/src/compiler.js";
-import nodes, { type Filter, type Is, type LookupVal, type Node, type SymbolNode } from "nunjucks/src/nodes.js";
-import parser, { type Parser } from "nunjucks/src/parser.js";
+import type nunjucks from "nunjucks";
+import parser from "nunjucks/src/parser.js";
 import transformer from "nunjucks/src/transformer.js";
-import { AuthorError, codeOf, messageOf } from "../client-sdk/errors.ts";
-import { FILTERS, type FilterContext } from "./template-filters.ts";
+import { AuthorError, messageOf } from "../client-sdk/errors.ts";
+import { StrictCompiler, WITH } from "./template-compiler.ts";
+import { StrictEnvironment, templateError } from "./template-environment.ts";
+import { FILTERS } from "./template-filters.ts";
 import { TemplateSyntaxError, translateTemplate } from "./template-source.ts";
 
 /** Built-in templates, named `walras/…`. */
@@ -133,13 +133,7 @@ export class TemplateEngine {
     } catch (error) {
       if (error instanceof TemplateSyntaxError) throw templateError(file, error.line, `${error.message}.`, error);
       const line = (error as { lineno?: number }).lineno ?? 1;
-      const message = messageOf(error)
-        .replace(/^Template render error: /, "")
-        .replace(
-          /^unknown block tag: (end\w+|else|elif)$/,
-          "{{ $1 }} closes nothing here. Is a tag above it not closed?",
-        );
-      throw templateError(file, line, message, error);
+      throw templateError(file, line, inOurWords(messageOf(error)), error);
     }
   }
 
@@ -171,218 +165,23 @@ export class TemplateEngine {
   }
 }
 
-function templateError(file: string, line: number, message: string, cause: unknown): AuthorError {
-  const code = cause instanceof AuthorError ? codeOf(cause) : "template_error";
-  const error = new AuthorError(code, `${file} line ${line}: ${message}`, { cause });
-  // The template comes first in the stack: it is where an author looks.
-  const below = cause instanceof Error ? (cause.stack ?? "").split("\n    at ").slice(1) : [];
-  error.stack = [`${error.name}: ${error.message}`, `template (${file}:${line}:1)`, ...below].join("\n    at ");
-  return error;
+/** What nunjucks says of a template that it cannot read, as its author writes templates. */
+function inOurWords(message: string): string {
+  const plain = message.replace(/^Template render error: /, "");
+  for (const [pattern, text] of [
+    [/^unknown block tag: (end\w+|else|elif)$/, "{{ $1 }} closes nothing here. Is a tag above it not closed?"],
+    [/^unknown block tag: (\w+)$/, "There is no tag {% $1 %}."],
+    [
+      /^expected block end in (\w+) statement$/,
+      "The condition of {{ $1 }} cannot be read. Compare by ==, !=, < and >, and join by and, or, not.",
+    ],
+    [/^parseFor: .*$/, "A loop is written {{ for x in list }} … {{ endfor }}."],
+    [
+      /^expected variable end$/,
+      "This is neither a value nor a tag. A function has brackets: {{ player.in_round(1) }}.",
+    ],
+  ] as const) {
+    if (pattern.test(plain)) return plain.replace(pattern, text);
+  }
+  return plain;
 }
-
-/** The functions that strictly compiled templates call. */
-class StrictEnvironment extends nunjucks.Environment {
-  /** Left out of nunjucks' published types. */
-  declare addTest: (name: string, test: (value: unknown) => boolean) => void;
-  /** The file of a template, as errors name it. */
-  fileOf: (template: string) => string = (template) => template;
-
-  variable(
-    context: TemplateContext,
-    frame: TemplateFrame,
-    name: string,
-    lenient: boolean,
-    template: string,
-    line: number,
-  ) {
-    const value = frame.lookup(name) ?? context.lookup(name);
-    if (value !== undefined || lenient) return value;
-    const known = Object.keys(context.getVariables()).filter((key) => !key.startsWith("walras_"));
-    throw this.#error(template, line, `There is no variable ${name}. The template has: ${known.sort().join(", ")}.`);
-  }
-
-  member(
-    target: unknown,
-    key: string | number,
-    lenient: boolean,
-    text: string,
-    template: string,
-    line: number,
-  ): unknown {
-    if (target === undefined || target === null) {
-      if (lenient) return undefined;
-      throw this.#error(template, line, `${text} cannot be read: what stands before the last part is ${target}.`);
-    }
-    let value: unknown;
-    try {
-      value = (target as Record<string | number, unknown>)[key];
-    } catch (error) {
-      if (lenient && codeOf(error) === "field_not_set") return undefined;
-      throw this.#error(template, line, messageOf(error), error);
-    }
-    if (value === undefined) value = pythonMember(target, key);
-    if (value === undefined && !lenient) throw this.#error(template, line, `${text} is undefined.`);
-    return typeof value === "function" ? value.bind(target) : value;
-  }
-
-  filter(context: FilterContext, name: string, template: string, line: number, values: unknown[]): unknown {
-    let filter: (...values: unknown[]) => unknown;
-    try {
-      filter = this.getFilter(name);
-    } catch (error) {
-      throw this.#error(template, line, `There is no filter ${name}.`, error);
-    }
-    try {
-      return filter.apply(context, values);
-    } catch (error) {
-      throw this.#error(template, line, `${messageOf(error)}.`.replace(/\.\.$/, "."), error);
-    }
-  }
-
-  #error(template: string, line: number, message: string, cause?: unknown): AuthorError {
-    return templateError(this.fileOf(template), line, message, cause);
-  }
-}
-
-/** What oTree's authors ask objects for: `for key, value in data.items()`. */
-function pythonMember(target: unknown, key: string | number): unknown {
-  if (typeof target !== "object" || target === null || Object.getPrototypeOf(target) !== Object.prototype)
-    return undefined;
-  switch (key) {
-    case "items":
-      return () => Object.entries(target);
-    case "keys":
-      return () => Object.keys(target);
-    case "values":
-      return () => Object.values(target);
-    default:
-      return undefined;
-  }
-}
-
-interface TemplateContext extends FilterContext {
-  getVariables(): Record<string, unknown>;
-}
-
-interface TemplateFrame {
-  lookup(name: string): unknown;
-}
-
-/** nunjucks turns what is undefined into nothing, also inside `if`, and forgets the line; this one does not. */
-class StrictCompiler extends compiler.Compiler {
-  readonly #name: string;
-  /** Inside what may be undefined: `x` in `x|default("y")` and in `x is defined`. */
-  #lenient = false;
-
-  constructor(name: string, throwOnUndefined: boolean) {
-    super(name, throwOnUndefined);
-    this.#name = name;
-  }
-
-  #place(node: Node): string {
-    return `${JSON.stringify(this.#name)}, ${node.lineno + 1}`;
-  }
-
-  override compileSymbol(node: SymbolNode, scope: Scope): void {
-    const local = scope.lookup(node.value);
-    if (local) this._emit(local);
-    else
-      this._emit(`env.variable(context, frame, ${JSON.stringify(node.value)}, ${this.#lenient}, ${this.#place(node)})`);
-  }
-
-  override compileLookupVal(node: LookupVal, scope: Scope): void {
-    this._emit("env.member(");
-    this.compile(node.target, scope);
-    this._emit(", ");
-    const lenient = this.#lenient;
-    this.#lenient = false;
-    this.compile(node.val, scope);
-    this.#lenient = lenient;
-    this._emit(`, ${lenient}, ${JSON.stringify(textOf(node))}, ${this.#place(node)})`);
-  }
-
-  override compileFilter(node: Filter, scope: Scope): void {
-    this._emit(`env.filter(context, ${JSON.stringify(node.name.value)}, ${this.#place(node)}, `);
-    const [value, ...rest] = node.args.children;
-    this._emit("[");
-    if (value !== undefined) this.#compileLeniently(value, scope, node.name.value === "default");
-    for (const argument of rest) {
-      this._emit(", ");
-      this.compile(argument, scope);
-    }
-    this._emit("])");
-  }
-
-  override compileIs(node: Is, scope: Scope): void {
-    const lenient = node.right.value === "defined" || node.right.value === "undefined";
-    if (!lenient) super.compileIs(node, scope);
-    else {
-      this._emit("((");
-      this.#compileLeniently(node.left, scope, true);
-      this._emit(`) ${node.right.value === "defined" ? "!==" : "==="} undefined)`);
-    }
-  }
-
-  #compileLeniently(node: Node, scope: Scope, lenient: boolean): void {
-    const before = this.#lenient;
-    this.#lenient = lenient;
-    this.compile(node, scope);
-    this.#lenient = before;
-  }
-
-  /** Called by the compiler for the node of that name. */
-  compileWith(node: With, scope: Scope): void {
-    const inner = scope.push();
-    const values = node.pairs.map((pair) => {
-      const id = this._tmpid();
-      this._emit(`var ${id} = `);
-      this.compile(pair.value, scope);
-      this._emitLine(";");
-      return { name: pair.name, id };
-    });
-    this._emitLine("frame = frame.push();");
-    for (const { name, id } of values) {
-      inner.set(name, id);
-      this._emitLine(`frame.set(${JSON.stringify(name)}, ${id});`);
-    }
-    this._withScopedSyntax(() => this.compile(node.body, inner));
-    this._emitLine("frame = frame.pop();");
-  }
-}
-
-/** `player.name` as its author wrote it, more or less. */
-function textOf(node: Node): string {
-  if (node instanceof nodes.Symbol) return node.value;
-  if (node instanceof nodes.LookupVal) return `${textOf(node.target)}.${textOf(node.val)}`;
-  return "value" in node ? String(node.value) : "(…)";
-}
-
-/** `{{ with a = x, b = y }} … {{ endwith }}`: names for values, within it. */
-class With extends nodes.Node {
-  declare readonly pairs: readonly { name: string; value: Node }[];
-  declare readonly body: Node;
-  override get typename(): string {
-    return "With";
-  }
-  override get fields(): string[] {
-    return ["pairs", "body"];
-  }
-}
-
-const WITH = {
-  tags: ["with"],
-  parse(parse: Parser): Node {
-    const tag = parse.nextToken();
-    const pairs: { name: string; value: Node }[] = [];
-    do {
-      const name = parse.parsePrimary().value;
-      if (!parse.skipValue("operator", "=")) parse.fail("with needs name = value", tag.lineno, tag.colno);
-      pairs.push({ name, value: parse.parseExpression() });
-      parse.skip("comma");
-    } while (parse.peekToken().type !== "block-end");
-    parse.advanceAfterBlockEnd(tag.value);
-    const body = parse.parseUntilBlocks("endwith");
-    parse.advanceAfterBlockEnd();
-    return new With(tag.lineno, tag.colno, pairs, body);
-  },
-};

@@ -1,8 +1,13 @@
 import nunjucks from "nunjucks";
 import { formatCurrency } from "../client-sdk/currency.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
+import type { Say } from "../rooms/languages.ts";
+import { EN, type TextKey } from "../rooms/texts/en.ts";
 
 const { SafeString } = nunjucks.runtime;
+
+/** Walras' own texts by what they say in English. */
+const KEYS = new Map<string, TextKey>(Object.entries(EN).map(([key, text]) => [text, key as TextKey]));
 
 /** Values of a template's context that filters need. */
 export interface FilterContext {
@@ -58,6 +63,8 @@ function rounded(digits: number): (this: FilterContext, value: unknown) => strin
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
       useGrouping: false,
+      // -0.001 is 0.00, not -0.00.
+      signDisplay: "negative",
     }).format(number);
   };
 }
@@ -81,8 +88,11 @@ export const FILTERS: Readonly<Record<string, (this: FilterContext, value: unkno
     return formatCurrency(asNumber(value, "money"), this.lookup("walras_money") as CurrencyFormat);
   },
   json: (value) => new JsonText(value),
-  // Texts of the page are in the language of the page.
-  gettext: (value) => value,
+  // What Walras itself says, in the language of the session; all else is the author's own, who wrote it in that already.
+  gettext(value) {
+    const key = KEYS.get(String(value));
+    return key === undefined ? value : (this.lookup("walras_say") as Say)(key);
+  },
   default: (value, fallback) => value ?? fallback,
   linebreaksbr(value) {
     const text = value instanceof SafeString ? String(value) : escapeHtml(String(value ?? ""));

@@ -4,7 +4,7 @@ import { HtmlContext, type Place } from "./html-context.ts";
 const SAME_TAGS = new Set("if elif else endif for endfor block extends set endset with endwith".split(" "));
 
 /** A value passes this filter (see template-filters.ts) on its way to this place. */
-const FILTERS: Readonly<Record<Place, string>> = {
+const PLACE_FILTERS: Readonly<Record<Place, string>> = {
   html: "",
   unquoted: "|in_unquoted",
   script: "|in_script",
@@ -49,15 +49,21 @@ export function translateTemplate(
     out += html.read(source.slice(at, tag?.start), NONCE);
     if (tag === undefined) break;
     at = tag.end;
-    const word = /^[a-z_]\w*/i.exec(tag.body)?.[0] ?? "";
+    const word = tagWord(tag);
     if (word === "comment" || word === "raw") {
-      const end = findEnd(source, at, `end${word}`) ?? fail(source, tag.start, `{{ ${word} }} is never closed`);
+      const end =
+        findEnd(source, at, `end${word}`) ??
+        fail(source, tag.start, `{{ ${word} }} is never closed by {{ end${word} }}`);
       out +=
         word === "raw"
           ? `{% raw %}${html.read(source.slice(at, end.start), "")}{% endraw %}`
           : lines(source.slice(at, end.end));
       at = end.end;
       continue;
+    }
+    const taken = takenName(word, tag.body);
+    if (taken !== undefined) {
+      fail(source, tag.start, `"${taken}" is a word of the template language. Give the variable another name`);
     }
     if (word === "extends") isExtended = true;
     if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
@@ -120,6 +126,53 @@ function findEnd(source: string, from: number, word: string): { start: number; e
   return match === null ? undefined : { start: from + match.index, end: from + match.index + match[0].length };
 }
 
+/** Begin a tag only with what belongs to it behind them; alone, or followed by an operator, they are variables. */
+const NAMES_TOO: Readonly<Record<string, RegExp>> = {
+  set: /^[a-z_]\w*(\s*,\s*[a-z_]\w*)*\s*(=(?!=)|$)/i,
+  block: /^(\.super$|[a-z_]\w*$)/i,
+  extends: /^["'a-z_(]/i,
+  include: /^["'a-z_(]/i,
+  include_sibling: /^["'a-z_(]/i,
+  load: /^[a-z_]/i,
+  static: /^["'a-z_(]/i,
+  back_button: /^\d+$/,
+};
+
+/** The word that says what a tag does; empty: it is a value. */
+function tagWord({ open, body }: SourceTag): string {
+  const word = /^[a-z_]\w*/i.exec(body)?.[0] ?? "";
+  const rest = body.slice(word.length).trim();
+  // `x is None`, `x in list`, `x if y`: values all of them, whatever x is called.
+  const isOperator = /^(is|in|if|and|or|not in)\b/.test(rest);
+  const needed = Object.hasOwn(NAMES_TOO, word) ? NAMES_TOO[word] : undefined;
+  return open === "{{" && needed !== undefined && (isOperator || !needed.test(rest)) ? "" : word;
+}
+
+/** Words that templates never read as a variable. */
+const TAKEN = new Set(
+  "if elif else endif for endfor endblock with endwith comment endcomment raw endraw empty loop and or not in is true false none True False None next_button formfields formfield formfield_errors".split(
+    " ",
+  ),
+);
+
+/** Whether a variable of this name could not be read in a template. */
+export function isTaken(name: string): boolean {
+  return TAKEN.has(name);
+}
+
+/** The name that a `for`, `set` or `with` gives and that cannot be read again. */
+function takenName(word: string, body: string): string | undefined {
+  const names =
+    word === "for"
+      ? (/^for\s+(.+?)\s+in\s/.exec(body)?.[1] ?? "").split(",")
+      : word === "set"
+        ? (/^set\s+([\w\s,]+?)\s*(=|$)/.exec(body)?.[1] ?? "").split(",")
+        : word === "with"
+          ? [...body.matchAll(/(\w+)\s*=(?!=)/g)].map(([, name = ""]) => name)
+          : [];
+  return names.map((name) => name.trim()).find(isTaken);
+}
+
 function translateTag(tag: SourceTag, word: string, folder: string, place: Place): string {
   const { body, left, right } = tag;
   const rest = body.slice(word.length).trim();
@@ -138,12 +191,19 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
         : block(`with ${translateExpression(variables.replaceAll(" & ", " "))}`) + include + block("endwith");
     }
     case "static":
-      if (!rest.startsWith("(")) return value(`static(${translateExpression(rest)})${FILTERS[place]}`);
+      if (!rest.startsWith("(")) return value(`static(${translateExpression(rest)})${PLACE_FILTERS[place]}`);
       break;
     case "formfields":
     case "formfield":
     case "formfield_errors":
-      if (!rest.startsWith("(")) return value(`${word}(${translateArguments(rest)})`);
+      // `formfield player.age`, as it was written before oTree 5, means the field and not its value.
+      if (!rest.startsWith("(")) {
+        const named = rest.replace(/^(?:player|group)\.(\w+)/, '"$1"');
+        return value(`${word}(${translateArguments(named)})`);
+      }
+      break;
+    case "back_button":
+      if (rest !== "") return value(`back_button(${rest})`);
       break;
     case "empty":
       if (rest === "") return block("else");
@@ -158,7 +218,7 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
   }
   if (tag.open === "{%") return block(translateExpression(body));
   const expression = translateExpression(body);
-  return value(FILTERS[place] === "" ? expression : `(${expression})${FILTERS[place]}`);
+  return value(PLACE_FILTERS[place] === "" ? expression : `(${expression})${PLACE_FILTERS[place]}`);
 }
 
 /** oTree's and Django's words for loops, as nunjucks has them. */
@@ -180,15 +240,22 @@ function translateArguments(rest: string): string {
 }
 
 const STRING = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/.source;
-const REWRITTEN = new RegExp(`(${STRING})|\\|\\s*(\\w+)\\s*:\\s*(${STRING}|[\\w.]+)|\\b((?:for)?loop\\.\\w+)`, "g");
+const REWRITTEN = new RegExp(
+  `(${STRING})|\\|\\s*(\\w+)\\s*:\\s*(${STRING}|[\\w.]+)|\\b((?:for)?loop\\.\\w+)|([a-z_]\\w*|[\\])])((?:\\.\\w+)+)`,
+  "gi",
+);
 
-/** `x|default:"y"` → `x|default("y")`, and the words of loops. */
+/** `x|default:"y"` → `x|default("y")`, `xs.0.name` → `xs[0].name`, and the words of loops. */
 function translateExpression(expression: string): string {
-  return expression.replace(REWRITTEN, (all, text?: string, filter?: string, argument?: string, loop?: string) => {
-    if (text !== undefined) return all;
-    if (filter !== undefined) return `|${filter}(${argument})`;
-    return loop === undefined ? all : (LOOP_WORDS[loop] ?? all);
-  });
+  return expression.replace(
+    REWRITTEN,
+    (all, text?: string, filter?: string, argument?: string, loop?: string, start?: string, path?: string) => {
+      if (text !== undefined) return all;
+      if (filter !== undefined) return `|${filter}(${translateExpression(argument ?? "")})`;
+      if (loop !== undefined) return LOOP_WORDS[loop] ?? all;
+      return `${start}${path?.replace(/\.(\d+)(?=\.|$)/g, "[$1]")}`;
+    },
+  );
 }
 
 /** The line breaks of a text and nothing else of it. */

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import nunjucks from "nunjucks";
 import { clock } from "../client-sdk/countdown.ts";
+import { AuthorError } from "../client-sdk/errors.ts";
 import type { PageFormData } from "../client-sdk/form-data.ts";
 import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
@@ -9,6 +10,7 @@ import { type Language, Languages, PLAIN_POINTS } from "../rooms/languages.ts";
 import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
 import { escapeHtml, scriptJson } from "./template-filters.ts";
 import { errorSummary, formTags } from "./template-forms.ts";
+import { isTaken } from "./template-source.ts";
 
 export interface TemplatesOptions extends EngineOptions {
   apps: ReadonlyMap<string, AppSpec>;
@@ -24,13 +26,18 @@ export interface TemplatesOptions extends EngineOptions {
 function buttons(canGoBack: boolean, { say }: Language): Record<string, unknown> {
   const next = `<button class="otree-btn-next btn btn-primary">${escapeHtml(say("next"))}</button>`;
   // Whatever is typed is let go, so nothing of it is in the way.
-  const back = `<button class="otree-btn-back btn" name="${BACK_FIELD}" value="1" formnovalidate>${escapeHtml(say("back"))}</button>`;
+  const back = (steps: unknown = 1) => {
+    if (!Number.isSafeInteger(steps) || (steps as number) < 1) {
+      throw new Error(`{{ back_button ${steps} }}: say how many pages it leads back, e.g. {{ back_button 2 }}`);
+    }
+    return `<button class="otree-btn-back btn" name="${BACK_FIELD}" value="${steps}" formnovalidate>${escapeHtml(say("back"))}</button>`;
+  };
   const safe = (html: string) => new nunjucks.runtime.SafeString(html);
   const row = (html: string) => safe(`<p class="otree-btn-next-row">${html}</p>`);
   return {
     // The first button is what Enter presses.
-    next_button: row(canGoBack ? `${next} ${back}` : next),
-    back_button: canGoBack ? safe(back) : "",
+    next_button: row(canGoBack ? `${next} ${back()}` : next),
+    back_button: (steps?: unknown) => (canGoBack ? safe(back(steps)) : ""),
     // For templates that place their back_button themselves.
     walras_next_only: row(next),
   };
@@ -66,6 +73,13 @@ export class Templates implements Renderer {
 
   /** One page for one participant. */
   render(context: PageContext): Rendered {
+    const taken = Object.keys(context.variables).find(isTaken);
+    if (taken !== undefined) {
+      throw new AuthorError(
+        "reserved_name",
+        `${context.app.name}/${context.page.name}: varsForTemplate gives a variable "${taken}", which is a word of the template language. Give it another name.`,
+      );
+    }
     const nonce = randomBytes(16).toString("base64url");
     const language = context.language ?? this.languages.of();
     const html = this.#engine.render(this.#templateOf(context.app, context.page), {

@@ -231,6 +231,8 @@ describe("the tags of forms", () => {
       ">How <b>old</b>?</label>",
     );
     expect(await render('{{ formfield "age" label="" }}', ["age"])).not.toContain("<label");
+    // As it was written before oTree 5, and without its value being read.
+    expect(await render("{% formfield player.age label='Old' %}", ["age"])).toContain('for="id_age">Old</label>');
     const each = await render("{{ for field in form }}{{ formfield field }}{{ endfor }}", ["age", "name"]);
     expect(each).toMatch(/name="age".*name="name"/);
   });
@@ -250,6 +252,9 @@ describe("the tags of forms", () => {
     expect(
       await render("[{{ for choice in form.size }}{{ choice }}:{{ choice.label.text }};{{ endfor }}]", ["size"]),
     ).toMatch(/\[<input type="radio"[^>]*value="1"[^>]*>:1;<input type="radio"[^>]*value="2"[^>]*>:2;\]/);
+    expect(await render("[{{ form.size.0 }}{{ form.size.1.label }}]", ["size"])).toMatch(
+      /\[<input type="radio"[^>]*value="1"[^>]*><label[^>]*>2<\/label>\]/,
+    );
     expect(
       await render("{{ for e in form.age.errors }}<i>{{ e }}</i>{{ endfor }}", ["age"], { errors: { age: "<Bad>" } }),
     ).toContain("<i>&lt;Bad&gt;</i>");
@@ -257,7 +262,7 @@ describe("the tags of forms", () => {
 
   test("with a name that is not on the page say so, with file and line", async () => {
     await expect(render('\n{{ formfield "agee" }}', ["age"])).rejects.toThrow(
-      /apps\/app\/Page\.html.*\{\{ formfield "agee" \}\}: the formFields of page Page are age/,
+      /apps\/app\/Page\.html line 2: \{\{ formfield "agee" \}\}: the formFields of page Page are age/,
     );
   });
 });

@@ -173,6 +173,20 @@ describe("the Back button", () => {
     expect(await one.submit(BACK)).toEqual({ kind: "goto", pageIndex: 4 });
   });
 
+  test("leads several pages back where it says so, or as far as it goes", async () => {
+    const app = defineApp({ name: "row", playersPerGroup: 2 });
+    for (const name of ["A", "B", "C", "D"]) app.page(name, { allowBack: true });
+    const one = await walker(await sqlite.world([app.spec]), ["row"], 2);
+    const back = async (steps: string) => {
+      while ((await one.at()) !== "row/1/D") await one.submit();
+      await one.submit({ _walras_back: steps });
+      return one.at();
+    };
+    expect(await back("2")).toBe("row/1/B");
+    expect(await back("99")).toBe("row/1/A");
+    for (const odd of ["-1", "0", "x", ""]) expect([odd, await back(odd)]).toEqual([odd, "row/1/C"]);
+  });
+
   test("does not lead across a wait page, nor into an earlier round", async () => {
     const { world } = app();
     const open = await world();

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { PageContext } from "../rooms/calls.ts";
+import { Languages } from "../rooms/languages.ts";
 import { Templates } from "../server/templates.ts";
 
 let root: string;
@@ -61,8 +62,12 @@ async function content(
   return (/autocomplete="off">\n(.*)\n<\/form>\n<form id="liveform">/s.exec(html)?.[1] ?? "").trim();
 }
 
-async function failure(source: string, variables: Record<string, unknown> = {}): Promise<string> {
-  return content(source, variables).then(
+async function failure(
+  source: string,
+  variables: Record<string, unknown> = {},
+  more: Partial<PageContext> = {},
+): Promise<string> {
+  return content(source, variables, more).then(
     () => "nothing was thrown",
     (error: Error) => error.message,
   );
@@ -93,6 +98,11 @@ describe("oTree's tags", () => {
     ["{{ if 'p' in xs }}yes{{ endif }}{{ if not 'z' in xs }}no{{ endif }}", "yesno"],
     ["{{ if n >= 2 and n < 3 or off }}a{{ endif }}", "a"],
     ["{{ n|cu }}{% if n %}{{ n|to1 }}{% endif %}", "2 points2.0"],
+    ["{{ xs.0 }}{{ xs[1] }}{{ pairs.1.1 }}{{ (xs).0 }}{{ pairs[0].1 }} {{ 1.5 }}", "pqypx 1.5"],
+    ["{{ with n as m }}{{ m }}{{ endwith }}{% with xs.0 as first, n as m %}{{ first }}{{ m }}{% endwith %}", "2p2"],
+    ["{{ for key, value in map.items }}{{ key }}{{ value }}{{ endfor }}{{ map.keys|length }}", "a1b22"],
+    ["{{ xs|default:map.a }}{{ nil|default:pairs.0.1 }}", "p,qx"],
+    ["{{ block inner }}{{ n }}{{ endblock inner }}", "2"],
   ])("%s", async (source, expected) => {
     const pairs = [
       [1, "x"],
@@ -101,6 +111,39 @@ describe("oTree's tags", () => {
     const map = { a: 1, b: 2 };
     const variables = { n: 2, off: false, nil: null, xs: ["p", "q"], player: { id_in_group: 3 }, map, pairs };
     expect(await content(source, variables)).toBe(expected);
+  });
+
+  test.each("set block extends include include_sibling load static filter import macro from items".split(" "))(
+    "a variable may be called %s",
+    async (name) => {
+      const source = `{{ ${name} }} {{ ${name}|length }} {{ ${name}.0 }} {{ if ${name} }}y{{ endif }} {{ ${name} is none }}{{ for ${name} in xs }}{{ ${name} }}{{ endfor }}`;
+      expect(await content(source, { [name]: ["a", "b"], xs: [1, 2] })).toBe("a,b 2 a y false12");
+    },
+  );
+
+  test.each("comment raw empty loop if not next_button".split(" "))(
+    "a variable that is called %s, which templates could not read, is refused by name",
+    async (name) => {
+      const where = /^apps\/app\/Page\.html line 2: "(\w+)" is a word of the template language/;
+      expect(await failure(`\n{{ for ${name} in xs }}{{ endfor }}`, { xs: [] })).toMatch(where);
+      expect(await failure(`\n{{ with ${name}=1 }}{{ endwith }}`)).toMatch(where);
+      expect(await failure("x", { [name]: 1 })).toBe(
+        `app/Page: varsForTemplate gives a variable "${name}", which is a word of the template language. Give it another name.`,
+      );
+    },
+  );
+
+  test("functions are called with and without brackets", async () => {
+    const player = {
+      id: 3,
+      in_all_rounds: () => [{ payoff: 1 }, { payoff: 2 }],
+      twice(this: { id: number }) {
+        return this.id * 2;
+      },
+    };
+    const source =
+      "{{ for p in player.in_all_rounds }}{{ p.payoff }}{{ endfor }}{{ player.in_all_rounds().1.payoff }}{{ player.twice }}{{ player.twice() }}{{ hello }}{{ hello('!') }}";
+    expect(await content(source, { player, hello: (text = "?") => `hi${text}` })).toBe("12266hi?hi!");
   });
 
   test("include takes other apps' and global templates, include_sibling the app's own", async () => {
@@ -133,6 +176,7 @@ describe("filters", () => {
       "x y z 0",
     ],
     ["{{ 1|c }} {{ 'Next'|gettext }} {{ 'ab'|upper }} {{ data|json }}", "1 point Next AB {&quot;a&quot;:[1,null]}"],
+    ["{{ -0.001|to2 }} {{ -1.5|to0 }} {{ 2.675|to2 }} {{ 0.045|to2 }}", "0.00 -2 2.68 0.05"],
     ["{{ text|linebreaksbr }}", "a &lt;b&gt;<br>c<br><br><br>d"],
     ["{{ text|linebreaks }}", "<p>a &lt;b&gt;<br>c</p><p>d</p>"],
     ["{{ xs|length }} {{ '<b>'|escape }} {{ '<b>'|safe }}", "2 &lt;b&gt; <b>"],
@@ -142,6 +186,11 @@ describe("filters", () => {
       await content(source, { nil: null, player: {}, xs: [1, 2], text: "a <b>\r\nc\n\n\nd", data: { a: [1, null] } }),
     ).toBe(expected);
   });
+});
+
+test("gettext says in the session's language what Walras itself says, and leaves the author's texts", async () => {
+  const german = new Languages({ currency: POINTS }).of("de");
+  expect(await content("{{ 'Next'|gettext }} {{ 'My own'|gettext }}", {}, { language: german })).toBe("Weiter My own");
 });
 
 describe("the base page", () => {
@@ -169,6 +218,16 @@ describe("the base page", () => {
     const own = await content("<i>{{ back_button }}</i>{{ next_button }}", {}, { canGoBack: true });
     expect(own.match(/_walras_back/g)).toHaveLength(1);
     expect(own).toMatch(/^<i><button class="otree-btn-back/);
+    const far = await content(
+      "{{ if back_button }}{{ back_button 2 }}{{ back_button(3) }}{{ endif }}",
+      {},
+      { canGoBack: true },
+    );
+    expect(far).toMatch(/value="2".*value="3"/);
+    expect(await content("[{{ if back_button }}x{{ endif }}{{ back_button 2 }}]")).toBe("[]");
+    expect(await failure("\n{{ back_button(0) }}", {}, { canGoBack: true })).toMatch(
+      /line 2: \{\{ back_button 0 \}\}: say how many/,
+    );
   });
 
   test("of the project's own in _templates/global/Page.html comes first", async () => {
@@ -301,7 +360,17 @@ describe("a mistake in a template", () => {
     ["\n{{ for x in missing }}a{{ endfor }}", /line 2: There is no variable missing/],
     ["\n{{ player.agee }}", /line 2: player\.agee is undefined/],
     ["\n{{ nil.age }}", /line 2: nil\.age cannot be read/],
-    ["\n{{ n|tox }}", /line 2: There is no filter tox/],
+    ["\n{{ n|too2 }}", /line 2: There is no filter too2\. Did you mean to2\?/],
+    ["\n{{ n|floatformat:2 }}", /line 2: There is no filter floatformat\. The usual ones are cu, json/],
+    ["\n{{ playr.x }}", /line 2: There is no variable playr\. Did you mean player\?/],
+    ["\n{{ cu(n) }}", /line 2: There is no variable cu\. cu is a filter: \{\{ x\|cu \}\}/],
+    ["\n{{ if n = 1 }}a{{ endif }}", /line 2: The condition of \{\{ if \}\} cannot be read\. Compare by ==/],
+    ["\n{{ for n of xs }}a{{ endfor }}", /line 2: A loop is written \{\{ for x in list \}\}/],
+    ["\n{{ n x }}", /line 2: This is neither a value nor a tag/],
+    ["\n{% trans 'a' %}", /line 2: There is no tag \{% trans %\}/],
+    ["\n{{ n(1) }}", /line 2: n is no function that could be called/],
+    ["\n{{ fails() }}", /line 2: too early\./],
+    ["\n{{ formfield 'age' }}", /line 2: \{\{ formfield "age" \}\}: page Page has no formFields/],
     ["\n{{ player|to2 }}", /line 2: the filter to2 needs a number and got/],
     ["\n{{ 'x'|cu }}", /line 2: the filter cu needs a number and got "x"/],
     ["\n{{ comment }} and so on", /line 2: \{\{ comment \}\} is never closed/],
@@ -318,7 +387,10 @@ describe("a mistake in a template", () => {
         throw new Error("never set");
       },
     };
-    expect(await failure(source, { n: 1, nil: null, player: {}, throws })).toMatch(expected);
+    const fails = () => {
+      throw new Error("too early");
+    };
+    expect(await failure(source, { n: 1, nil: null, player: {}, throws, fails })).toMatch(expected);
   });
 
   test("in an included file names that file", async () => {

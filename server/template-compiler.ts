@@ -1,0 +1,154 @@
+import compiler, { type Scope } from "nunjucks/src/compiler.js";
+import nodes, {
+  type Filter,
+  type FunCall,
+  type Is,
+  type LookupVal,
+  type Node,
+  type SymbolNode,
+} from "nunjucks/src/nodes.js";
+import type { Parser } from "nunjucks/src/parser.js";
+
+/**
+ * Compiles templates into calls of {@link StrictEnvironment}: nunjucks turns what is undefined into nothing, also
+ * inside `if`, and forgets the line; this one does not.
+ */
+export class StrictCompiler extends compiler.Compiler {
+  readonly #name: string;
+  /** Inside what may be undefined: `x` in `x|default("y")` and in `x is defined`. */
+  #lenient = false;
+  /** The name of a function that is being called: it is not called by itself. */
+  #called: Node | undefined;
+
+  constructor(name: string, throwOnUndefined: boolean) {
+    super(name, throwOnUndefined);
+    this.#name = name;
+  }
+
+  #place(node: Node): string {
+    return `${JSON.stringify(this.#name)}, ${node.lineno + 1}`;
+  }
+
+  override compileSymbol(node: SymbolNode, scope: Scope): void {
+    const local = scope.lookup(node.value);
+    if (local) {
+      this._emit(local);
+      return;
+    }
+    const name = JSON.stringify(node.value);
+    this._emit(
+      `env.variable(context, frame, ${name}, ${this.#lenient}, ${this.#called === node}, ${this.#place(node)})`,
+    );
+  }
+
+  override compileLookupVal(node: LookupVal, scope: Scope): void {
+    const called = this.#called === node;
+    this._emit("env.member(");
+    this.compile(node.target, scope);
+    this._emit(", ");
+    const lenient = this.#lenient;
+    this.#lenient = false;
+    this.compile(node.val, scope);
+    this.#lenient = lenient;
+    this._emit(`, ${lenient}, ${called}, ${JSON.stringify(textOf(node))}, ${this.#place(node)})`);
+  }
+
+  override compileFunCall(node: FunCall, scope: Scope): void {
+    const before = this.#called;
+    this.#called = node.name;
+    this._emit("env.call(");
+    this.compile(node.name, scope);
+    this.#called = before;
+    this._emit(`, context, ${JSON.stringify(textOf(node.name))}, ${this.#place(node)}, `);
+    this._compileAggregate(node.args, scope, "[", "])");
+  }
+
+  override compileFilter(node: Filter, scope: Scope): void {
+    this._emit(`env.filter(context, ${JSON.stringify(node.name.value)}, ${this.#place(node)}, `);
+    const [value, ...rest] = node.args.children;
+    this._emit("[");
+    if (value !== undefined) this.#compileLeniently(value, scope, node.name.value === "default");
+    for (const argument of rest) {
+      this._emit(", ");
+      this.compile(argument, scope);
+    }
+    this._emit("])");
+  }
+
+  override compileIs(node: Is, scope: Scope): void {
+    const lenient = node.right.value === "defined" || node.right.value === "undefined";
+    if (!lenient) super.compileIs(node, scope);
+    else {
+      this._emit("((");
+      this.#compileLeniently(node.left, scope, true);
+      this._emit(`) ${node.right.value === "defined" ? "!==" : "==="} undefined)`);
+    }
+  }
+
+  #compileLeniently(node: Node, scope: Scope, lenient: boolean): void {
+    const before = this.#lenient;
+    this.#lenient = lenient;
+    this.compile(node, scope);
+    this.#lenient = before;
+  }
+
+  /** Called by the compiler for the node of that name. */
+  compileWith(node: With, scope: Scope): void {
+    const inner = scope.push();
+    const values = node.pairs.map((pair) => {
+      const id = this._tmpid();
+      this._emit(`var ${id} = `);
+      this.compile(pair.value, scope);
+      this._emitLine(";");
+      return { name: pair.name, id };
+    });
+    this._emitLine("frame = frame.push();");
+    for (const { name, id } of values) {
+      inner.set(name, id);
+      this._emitLine(`frame.set(${JSON.stringify(name)}, ${id});`);
+    }
+    this._withScopedSyntax(() => this.compile(node.body, inner));
+    this._emitLine("frame = frame.pop();");
+  }
+}
+
+/** `player.name` as its author wrote it, more or less. */
+function textOf(node: Node): string {
+  if (node instanceof nodes.Symbol) return node.value;
+  if (node instanceof nodes.LookupVal) return `${textOf(node.target)}.${textOf(node.val)}`;
+  return "value" in node ? String(node.value) : "(…)";
+}
+
+/** `{{ with a = x, b = y }} … {{ endwith }}`: names for values, within it. */
+class With extends nodes.Node {
+  declare readonly pairs: readonly { name: string; value: Node }[];
+  declare readonly body: Node;
+  override get typename(): string {
+    return "With";
+  }
+  override get fields(): string[] {
+    return ["pairs", "body"];
+  }
+}
+
+/** The tag `with`, which nunjucks has not: `a = x b = y`, and Django's older `x as a`. */
+export const WITH = {
+  tags: ["with"],
+  parse(parse: Parser): Node {
+    const tag = parse.nextToken();
+    const pairs: { name: string; value: Node }[] = [];
+    do {
+      const first = parse.parseExpression();
+      if (first instanceof nodes.Symbol && parse.skipValue("operator", "=")) {
+        pairs.push({ name: first.value, value: parse.parseExpression() });
+      } else if (parse.skipSymbol("as")) {
+        pairs.push({ name: parse.parsePrimary().value, value: first });
+      } else parse.fail("with needs name = value", tag.lineno, tag.colno);
+      parse.skip("comma");
+    } while (parse.peekToken().type !== "block-end");
+    parse.advanceAfterBlockEnd(tag.value);
+    const body = parse.parseUntilBlocks("endwith");
+    parse.advanceAfterBlockEnd();
+    return new With(tag.lineno, tag.colno, pairs, body);
+  },
+};
