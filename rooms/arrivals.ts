@@ -9,8 +9,9 @@ import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { stackOf } from "./refusals.ts";
+import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
 /** How often an author's own method is asked again while somebody waits, and when something failed, in milliseconds. */

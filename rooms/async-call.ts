@@ -7,14 +7,16 @@ import { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { Unit } from "../entities/unit.ts";
 import { runInAsync } from "../entities/view.ts";
-import type { Actor, Outcome, RunningCall, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import type { Addressed } from "./addresses.ts";
+import type { RunningCall } from "./call-end.ts";
 import { CallCut, CallEnd, interrupted } from "./call-end.ts";
 import { addressFrom, type Mail, type RecordedOutput, type Sender, send } from "./deliveries.ts";
 import type { Connection, Gate } from "./gate.ts";
 import { CallRecord } from "./live-call.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
+import type { Outcome, Turn } from "./turn.ts";
 
 /** Whether a live method may wait: declared `async`, with or without `*`. */
 export function isAsyncMethod(live: LiveMethod): boolean {

@@ -3,6 +3,17 @@ import { Refusal } from "../client-sdk/protocol.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import type { CallRecord } from "./live-call.ts";
 
+/** An async call under way. */
+export interface RunningCall {
+  readonly participantId: number;
+  /** `app/round/Page` */
+  readonly page: string;
+  /** Tells the author's code that nobody waits for it any more. */
+  abort(reason: WalrasError): void;
+  /** As {@link abort}, and it has to end soon. */
+  end(reason: WalrasError): void;
+}
+
 /** A call that did not end by itself in time; whatever its author's code does from here on has no effect. */
 export class CallCut extends Error {}
 

@@ -1,10 +1,11 @@
 import type { AppSpec } from "../entities/app-spec.ts";
 import { ELSEWHERE } from "../entities/store.ts";
-import type { Actor, EntryDraft } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { type Addressed, address, payloadToJson } from "./addresses.ts";
 import type { Answered } from "./gate.ts";
 import { type CallOutput, NOTHING } from "./live-call.ts";
 import { isStandardSchema, parseOwn, type StandardSchema } from "./standard-schema.ts";
+import type { EntryDraft } from "./turn.ts";
 
 /** One payload, who gets it, and on which page. */
 export interface Outgoing {

@@ -4,10 +4,11 @@ import type { Row } from "../entities/memory.ts";
 import { type PublishedField, storedFields } from "../entities/published.ts";
 import type { StoredUnit } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
-import type { Actor, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { Connection } from "./gate.ts";
 import { stackOf } from "./refusals.ts";
 import { sourceExcerpt } from "./source-excerpt.ts";
+import type { Turn } from "./turn.ts";
 
 /** Where a function of the author was running when it failed. */
 export interface Failing {

@@ -4,7 +4,7 @@ import type { LiveHandlerSpec, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { Dice } from "../entities/random.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { AsyncCall, isAsyncMethod } from "./async-call.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
@@ -12,6 +12,7 @@ import { type CallOutput, CallRecord } from "./live-call.ts";
 import { withoutType } from "./live-handlers.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { isStandardSchema, parseMessage } from "./standard-schema.ts";
+import type { Outcome, Turn } from "./turn.ts";
 
 /** A live message as it came in: checked for form, not yet for sense. */
 export interface IncomingMessage extends Send {

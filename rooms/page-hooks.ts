@@ -4,7 +4,8 @@ import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { WrittenField } from "../entities/unit.ts";
 import { type DirectView, runInAsync } from "../entities/view.ts";
-import type { Actor, RunningCall } from "./actor.ts";
+import type { Actor } from "./actor.ts";
+import type { RunningCall } from "./call-end.ts";
 import { CallEnd } from "./call-end.ts";
 import { CallRecord, type LiveCall } from "./live-call.ts";
 

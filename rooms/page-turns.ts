@@ -6,7 +6,7 @@ import { constantsForTemplate, forTemplate } from "../entities/handles.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
@@ -16,6 +16,7 @@ import { HookNeeded, PageHooks } from "./page-hooks.ts";
 import { expectOpening, expire, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
+import type { Outcome, Turn } from "./turn.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live

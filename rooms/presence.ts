@@ -4,11 +4,12 @@ import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { DirectView, runIn, type View } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { stackOf } from "./refusals.ts";
 import { onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";
+import type { Outcome, Turn } from "./turn.ts";
 
 /**
  * Fires now and then while somebody of the group is connected, and so loads the group on whichever server there

@@ -6,7 +6,7 @@ import { applyRecorded } from "../entities/recorded-changes.ts";
 import type { GroupRows, JournalEntry, Reads } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
-import { Actor, type Outcome, type Turn } from "./actor.ts";
+import { Actor } from "./actor.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedOutput } from "./deliveries.ts";
 import type { FoundAtLoad } from "./found-at-load.ts";
@@ -18,6 +18,7 @@ import { PresenceTurn } from "./presence.ts";
 import { compareChanges, compareOutput, compareRows, type Difference } from "./replay-compare.ts";
 import { type ReplayWorld, replayWorld } from "./replay-world.ts";
 import { REFUSED_BY_STORE, TimerTurn } from "./timer-turn.ts";
+import type { Outcome, Turn } from "./turn.ts";
 import { WaitTurn } from "./wait-pages.ts";
 
 export interface ReplayOptions {

@@ -5,11 +5,12 @@ import { Dice } from "../entities/random.ts";
 import { isSystemTimer, nextTimer, payloadOf } from "../entities/timers.ts";
 import { Unit } from "../entities/unit.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { Firing } from "./author-types.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { systemTimerHandler } from "./system-timers.ts";
+import type { Outcome, Turn } from "./turn.ts";
 
 /** Code of a firing that the database did not take. */
 export const REFUSED_BY_STORE = "refused_by_store";

@@ -7,12 +7,13 @@ import { WaitPageTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { isLobby, Lobby } from "./arrivals.ts";
 import { post } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { PageTurn } from "./page-turns.ts";
 import { stackOf } from "./refusals.ts";
+import type { Outcome, Turn } from "./turn.ts";
 import { ArmTurn, armAgain, decide } from "./wait-timeouts.ts";
 
 /** One wait page of the group's stretch of the page sequence. */

@@ -3,9 +3,10 @@ import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { describe } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
-import type { Actor, Outcome, Turn } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";
+import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
 /** What becomes of somebody who has waited long enough: on without the missing, out of the study, or waiting on. */

@@ -2,10 +2,10 @@ import { expect, test } from "@jest/globals";
 import { FRAME_HEADER } from "../client-sdk/wire.ts";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, json } from "../index.ts";
-import type { Outcome, Turn } from "../rooms/actor.ts";
 import { encodeFrame } from "../rooms/frames.ts";
 import { GAME_LIMITS } from "../rooms/game.ts";
 import { Reception } from "../rooms/reception.ts";
+import type { Outcome, Turn } from "../rooms/turn.ts";
 import { at, type Group, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";
 

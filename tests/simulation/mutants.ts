@@ -11,6 +11,7 @@ import { MessageTurn } from "../../rooms/message-turn.ts";
 import { Presence } from "../../rooms/presence.ts";
 import { PublishedState } from "../../rooms/published-state.ts";
 import { TimerIndex } from "../../rooms/timer-index.ts";
+import { Turns } from "../../rooms/turns.ts";
 import { SimStore } from "./sim-store.ts";
 
 /** One bug, planted into a module while it runs. */
@@ -187,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     module: "committer",
     bug: "a unit that is refused is dropped without a word",
-    plant: change(Actor.prototype, "refused", () => () => {}),
+    plant: change(Turns.prototype, "refused", () => () => {}),
   },
   {
     module: "published-state",

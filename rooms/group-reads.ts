@@ -1,0 +1,109 @@
+import { WalrasError } from "../client-sdk/errors.ts";
+import type { PinnedPage } from "../entities/app-spec.ts";
+import { GroupMemory, Row } from "../entities/memory.ts";
+import { SessionTable } from "../entities/system-tables.ts";
+import type { Values } from "../entities/tables.ts";
+import type { ActorWorld } from "./actor-world.ts";
+import { foundAtLoad } from "./found-at-load.ts";
+import { Itinerary } from "./itinerary.ts";
+import { type Language, Languages } from "./languages.ts";
+
+/** A group as an actor works on it. */
+export interface Group {
+  readonly memory: GroupMemory;
+  /** The session's pages, and which of them are this group's. */
+  readonly itinerary: Itinerary;
+  /** In which the session speaks to its participants. */
+  readonly language: Language;
+}
+
+/** A participant as they were when they were read, with their rows of earlier rounds. */
+export interface Newcomer {
+  readonly participant: Values;
+  readonly earlier: readonly Values[];
+}
+
+/**
+ * Reads a group from the database, with those of its participants who have got to it.
+ *
+ * @returns the group, its newest seq, and for the journal what was found
+ * @throws WalrasError `no_such_group`, `no_such_app`
+ */
+export async function readGroup(
+  world: ActorWorld,
+  actorId: number,
+): Promise<{ group: Group; seq: number; found: string }> {
+  const { store, apps, currency } = world;
+  const actor = await store.read.actor(actorId);
+  if (actor === undefined) throw new WalrasError("no_such_group", `There is no group ${actorId}.`);
+  const app = apps.get(actor.app);
+  if (app === undefined) {
+    throw new WalrasError(
+      "no_such_app",
+      `Group ${actorId} belongs to app "${actor.app}", which is not in apps/ any more.`,
+    );
+  }
+  const rows = await store.read.group(actorId, app);
+  const pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
+  const itinerary = new Itinerary(pages, app, rows.group.roundNumber as number);
+  const config = deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>);
+  const language = (world.languages ?? new Languages({ currency })).of(config.language);
+  const session = {
+    id: rows.session.id as number,
+    code: rows.session.code as string,
+    config,
+    isDemo: rows.session.isDemo === true,
+    row: new Row(SessionTable, null, rows.session),
+    ownFields: world.ownFields,
+    formats: language,
+  };
+  const group = { memory: new GroupMemory(app, rows, session, currency.decimals), itinerary, language };
+  // Also who is not connected at the moment: what is addressed to them now they get when they are back.
+  const reached = rows.participants.filter(({ pageIndex }) => itinerary.reached(pageIndex as number));
+  await findPayoffs(world, group, reached);
+  for (const participant of reached)
+    takeIn(group, { participant, earlier: await earlierRows(world, group, participant) });
+  return { group, seq: rows.seq, found: foundAtLoad(world.version, rows, reached) };
+}
+
+/** Reads a participant of the group who is not in its memory. undefined: they have not got to it. */
+export async function readNewcomer(
+  world: ActorWorld,
+  group: Group,
+  participantId: number,
+): Promise<Newcomer | undefined> {
+  const participant = await world.store.read.participant(participantId);
+  // Who has not got here yet still plays an earlier round, whose rows may change.
+  if (participant === undefined || !group.itinerary.reached(participant.pageIndex as number)) return undefined;
+  await findPayoffs(world, group, [participant]);
+  return { participant, earlier: await earlierRows(world, group, participant) };
+}
+
+/** Takes a participant into memory; of who has gone on already, their earlier rounds. */
+export function takeIn({ memory, itinerary }: Group, { participant, earlier }: Newcomer): void {
+  if (itinerary.owns(participant.pageIndex as number)) memory.adopt({ ...participant }, earlier);
+  else memory.earlier.set(participant.id as number, earlier);
+}
+
+/** Adds what participants earned outside of this group: an input, which the journal keeps with them. */
+async function findPayoffs(world: ActorWorld, group: Group, participants: readonly Values[]): Promise<void> {
+  const wanted = participants.filter(({ payoffElsewhere }) => payoffElsewhere === undefined);
+  if (wanted.length === 0) return;
+  const ids = wanted.map(({ id }) => id as number);
+  const { actorId, decimals } = group.memory;
+  const found = group.itinerary.isWhole ? undefined : await world.store.read.payoffsElsewhere(ids, actorId, decimals);
+  for (const participant of wanted) participant.payoffElsewhere = found?.get(participant.id as number) ?? 0;
+}
+
+async function earlierRows(world: ActorWorld, { memory }: Group, { id }: Values): Promise<readonly Values[]> {
+  const { app, roundNumber } = memory;
+  return roundNumber > 1 ? world.store.read.earlierPlayers(id as number, app, roundNumber) : [];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
