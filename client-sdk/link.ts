@@ -25,7 +25,8 @@ export const linkDefaults = {
   comeBack: 500,
 };
 
-export type LinkStatus = "connecting" | "open" | "lost" | "closed";
+/** `replaced`: the participant has too many other pages open; this one comes back when it is woken. */
+export type LinkStatus = "connecting" | "open" | "lost" | "replaced" | "closed";
 
 export interface LinkOptions {
   env: Env;
@@ -206,9 +207,14 @@ export class Link {
     const pause = pauseBefore(this.failures, code, this.env.random);
     this.failures += 1;
     this.retrying = true;
+    if (code === CloseCode.REPLACED) {
+      // Each that came back by itself would drive out another, for ever.
+      this.setStatus("replaced");
+      return;
+    }
     this.cancelTimer = this.env.after(pause, () => this.connect());
     // A first connection that takes a second seat is still connecting as far as anybody can see.
-    if (this.status === "open") this.setStatus("lost");
+    if (this.status === "open" || this.status === "replaced") this.setStatus("lost");
   }
 
   /** Sets the timer to when silence has lasted too long; acts if that is now. */

@@ -217,11 +217,7 @@ function begin(): void {
     return;
   }
   page = live;
-  const sign = makeSign(
-    systemEnv,
-    { lost: element.dataset.lost ?? SIGN_TEXTS.lost, halted: element.dataset.halted ?? SIGN_TEXTS.halted },
-    signBar(document),
-  );
+  const sign = makeSign(systemEnv, { ...SIGN_TEXTS, ...element.dataset }, signBar(document));
   client = new LiveClient({
     live,
     env: systemEnv,

@@ -17,12 +17,15 @@ export const FRAME_TYPE = "w";
 /** Largest live message, in bytes of its JSON text, unless the server's configuration says otherwise. */
 export const DEFAULT_MESSAGE_LIMIT = 64 * 1024;
 
-/** WebSocket close codes. Every code but LEFT makes a page ask for a fresh seat and come back. */
+/** WebSocket close codes. Every code but LEFT and REPLACED makes a page ask for a fresh seat and come back. */
 export const CloseCode = {
   /** The page went away on purpose. */
   LEFT: 4000,
   /** Come back at once: the server stops, the group moved, or too much was buffered for this socket. */
   RETRY: 4010,
+  /** The same participant has opened more pages than may be connected: this one, the oldest, rests until somebody
+   * looks at it again. */
+  REPLACED: 4011,
 } as const;
 
 /** Why a message was not carried out. `retry` is true where the same message may be sent again. */

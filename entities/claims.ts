@@ -13,6 +13,8 @@ const TRIES = 50;
 export interface Claim {
   /** The same label always gets the same participant. */
   readonly label?: string | undefined;
+  /** Names the welcome page on which the button was pressed: pressed twice, it gets nobody a second participant. */
+  readonly visit?: string | undefined;
   /** Parameters of their link. */
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -22,6 +24,7 @@ interface State {
   readonly participants: readonly Values[];
   readonly claimed: Set<number>;
   readonly byLabel: Map<string, number>;
+  readonly byVisit: Map<string, number>;
   /** Everybody before this one is taken. */
   next: number;
 }
@@ -71,6 +74,12 @@ export class Claims {
     };
   }
 
+  /** Whom a welcome page has got a participant already. */
+  async pressed(sessionId: number, visit: string): Promise<Values | undefined> {
+    const id = (await this.#state(sessionId)).byVisit.get(visit);
+    return id === undefined ? undefined : this.#store.read.participant(id);
+  }
+
   /** Who has this label in a session already, by a claim or from before. */
   async known(sessionId: number, label: string): Promise<Values | undefined> {
     const id = (await this.#state(sessionId)).byLabel.get(label);
@@ -80,9 +89,12 @@ export class Claims {
     return row === undefined ? undefined : this.#store.read.participant(Number(row.participantId));
   }
 
-  async #claim(sessionId: number, claim: Claim): Promise<Values | undefined> {
+  async #claim(sessionId: number, given: Claim): Promise<Values | undefined> {
+    let claim = given;
     for (let tries = 0; tries < TRIES; tries++) {
       const state = await this.#state(sessionId);
+      const pressed = claim.visit === undefined ? undefined : state.byVisit.get(claim.visit);
+      if (pressed !== undefined) return this.#store.read.participant(pressed);
       const own = claim.label === undefined ? undefined : state.byLabel.get(claim.label);
       if (own !== undefined && state.claimed.has(own)) return this.#store.read.participant(own);
       const candidate = own === undefined ? await this.#free(state) : await this.#store.read.participant(own);
@@ -100,14 +112,19 @@ export class Claims {
       if (claim.label !== undefined) state.byLabel.set(claim.label, id);
       // Somebody may have opened the participant's own link meanwhile: then they stay theirs.
       const now = await this.#store.read.participant(id);
-      if (now?.pageIndex === 0) return now;
+      if (now?.pageIndex === 0) {
+        if (claim.visit !== undefined) state.byVisit.set(claim.visit, id);
+        return now;
+      }
+      claim = { ...claim, visit: undefined };
     }
     throw new WalrasError("busy", "Too many people are arriving at this moment. Try again.", { retry: true });
   }
 
-  #insert(sessionId: number, participantId: number, { label, parameters }: Claim): Promise<number[]> {
+  #insert(sessionId: number, participantId: number, { label, visit, parameters }: Claim): Promise<number[]> {
     const entry = JSON.stringify(parameters);
-    const row: Values = { participantId, sessionId, label: label ?? null, entry, at: this.#now() };
+    const own = { label: label ?? null, visit: visit ?? null };
+    const row: Values = { participantId, sessionId, ...own, entry, at: this.#now() };
     return this.#transact((write) => write.insert(ClaimTable, [row]));
   }
 
@@ -139,9 +156,12 @@ export class Claims {
     const rows = await this.#store.read.rows(ClaimTable, { sessionId });
     const byLabel = new Map<string, number>();
     for (const { label, id } of participants) if (typeof label === "string") byLabel.set(label, Number(id));
-    for (const { label, participantId } of rows) {
+    const byVisit = new Map<string, number>();
+    for (const { label, visit, participantId } of rows) {
       if (typeof label === "string") byLabel.set(label, Number(participantId));
+      if (typeof visit === "string") byVisit.set(visit, Number(participantId));
     }
-    return { participants, claimed: new Set(rows.map((row) => Number(row.participantId))), byLabel, next: 0 };
+    const claimed = new Set(rows.map((row) => Number(row.participantId)));
+    return { participants, claimed, byLabel, byVisit, next: 0 };
   }
 }

@@ -123,10 +123,13 @@ export const ParticipantTable = makeTable({
 /** Who came through a shared entrance got this participant. A key of its own, so that nobody else can get them too. */
 export const ClaimTable = makeTable({
   name: "claim",
-  columns: { participantId: "link", sessionId: "link", label: "text", entry: "json", at: "timestamp" },
+  columns: { participantId: "link", sessionId: "link", label: "text", entry: "json", at: "timestamp", visit: "text" },
   key: ["participantId"],
   required: ["sessionId", "at"],
-  unique: [["sessionId", "label"]],
+  unique: [
+    ["sessionId", "label"],
+    ["sessionId", "visit"],
+  ],
 });
 
 /** Which session a lab's entrance leads to: the newest row of the lab counts, `sessionId` null closes it. */

@@ -19,6 +19,8 @@ export interface ColyseusOptions {
   readonly allowedOrigins: readonly string[];
   /** Largest WebSocket message in bytes; larger ones close the socket. */
   readonly maxPayload: number;
+  /** Sockets that may be open at once; one more is answered with 503. */
+  readonly maxSockets: number;
   /** `host[:port]` that browsers use for this very process, where several stand behind one address. */
   readonly publicAddress?: string | undefined;
   readonly log: Log;
@@ -58,7 +60,8 @@ export async function startColyseus(options: ColyseusOptions): Promise<ColyseusS
     // Not in the types of ws yet.
     ...{ closeTimeout: CLOSE_TIMEOUT },
   });
-  transport.attachToServer(http, { filter: (request) => mayUpgrade(request, options.allowedOrigins) });
+  const isFull = socketCount(options);
+  transport.attachToServer(http, { filter: (request) => mayUpgrade(request, options.allowedOrigins, isFull) });
   const server = new Server({
     transport,
     // It would end the process on any stray exception, and take over the signals.
@@ -96,18 +99,47 @@ export async function startColyseus(options: ColyseusOptions): Promise<ColyseusS
  * Whether a request may become a WebSocket; if not, it is answered. It must not get as far as Colyseus:
  * one that anybody can send, `GET *:70000`, throws in there and ends the process.
  */
-function mayUpgrade({ url = "", headers, socket }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
+function mayUpgrade(
+  { url = "", headers, socket }: IncomingMessage,
+  allowedOrigins: readonly string[],
+  isFull: (socket: Socket) => boolean,
+): boolean {
   const status = !SEAT_URL.test(url)
     ? "404 Not Found"
-    : isSameOrigin(headers, allowedOrigins)
-      ? undefined
-      : "403 Forbidden";
+    : !isSameOrigin(headers, allowedOrigins)
+      ? "403 Forbidden"
+      : isFull(socket)
+        ? "503 Service Unavailable"
+        : undefined;
   if (status === undefined) return true;
   // From here on nobody else looks after it.
   (socket as Socket).on("error", () => socket.destroy());
   socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   socket.destroySoon();
   return false;
+}
+
+/** How often the log says that there are too many sockets, in milliseconds. */
+const SAY_FULL = 60_000;
+
+/** Counts the sockets that are open. @returns whether there is no place for one more; if there is, it takes it */
+function socketCount({ maxSockets, log }: ColyseusOptions): (socket: Socket) => boolean {
+  let open = 0;
+  let said = Number.NEGATIVE_INFINITY;
+  return (socket) => {
+    if (open < maxSockets) {
+      open += 1;
+      socket.once("close", () => {
+        open -= 1;
+      });
+      return false;
+    }
+    if (performance.now() - said > SAY_FULL) {
+      said = performance.now();
+      log.warn("a socket was refused: there are as many as the setting WALRAS_SOCKETS allows", { open });
+    }
+    return true;
+  };
 }
 
 /** Whether a WebSocket may be opened: no Origin (not a browser), our own, or an allowed one. */

@@ -46,7 +46,7 @@ export interface GameOptions {
 /** Starts the game: actors, committer, Colyseus and the given pages on one port. @throws WalrasError `port_in_use` */
 export async function startGame(options: GameOptions): Promise<Game> {
   const { apps, store, log } = options;
-  const limits: ActorLimits & { idle: number; ownership: number } = { ...GAME_LIMITS, ...options.limits };
+  const limits: ActorLimits & Record<"idle" | "ownership" | "sockets", number> = { ...GAME_LIMITS, ...options.limits };
   const name = randomBytes(6).toString("base64url");
   const watchdog = startWatchdog(log);
   const committer = new Committer(store, {
@@ -144,6 +144,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     allowedOrigins: options.allowedOrigins ?? [],
     // Room for the envelope, and for larger messages to be refused with a proper answer.
     maxPayload: limits.messageBytes * 2 + 64 * 1024,
+    maxSockets: limits.sockets,
     publicAddress: options.publicAddress,
     log,
   });

@@ -43,6 +43,8 @@ export interface GateOptions {
 }
 
 export interface GateLimits {
+  /** Sockets of one player: with one more, the oldest is closed. A page has one; tabs and broken links add some. */
+  sockets: number;
   /** A socket with more than this waiting is closed with the retry code, in bytes. */
   buffered: number;
   /** Catch-up waits while more than this is waiting in the socket, in bytes. */
@@ -58,6 +60,7 @@ export interface GateLimits {
 }
 
 export const GATE_LIMITS: GateLimits = {
+  sockets: 10,
   buffered: 1024 * 1024,
   pace: 256 * 1024,
   catchUpEntries: 1000,
@@ -137,9 +140,10 @@ export class Gate {
       last: 0,
     };
     this.#members.set(connection, member);
-    const members = this.#byPlayer.get(idInGroup);
-    if (members === undefined) this.#byPlayer.set(idInGroup, new Set([member]));
-    else members.add(member);
+    const members = this.#byPlayer.get(idInGroup) ?? new Set();
+    this.#byPlayer.set(idInGroup, members.add(member));
+    const [oldest] = members;
+    if (members.size > this.#limits.sockets && oldest !== undefined) this.drop(oldest.connection, CloseCode.REPLACED);
   }
 
   detach(connection: Connection): void {
@@ -278,10 +282,10 @@ export class Gate {
     for (const member of this.#members.values()) this.#write(member, bytes);
   }
 
-  /** Closes a connection so that its page comes back. */
-  drop(connection: Connection): void {
+  /** Closes a connection, by default so that its page comes back. */
+  drop(connection: Connection, code: number = CloseCode.RETRY): void {
     this.detach(connection);
-    connection.close(CloseCode.RETRY);
+    connection.close(code);
   }
 
   /** The actor ends. */

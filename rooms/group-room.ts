@@ -1,6 +1,6 @@
 import type { Client } from "@colyseus/core";
 import { messageOf } from "../client-sdk/errors.ts";
-import { FRAME_TYPE } from "../client-sdk/protocol.ts";
+import { CloseCode, FRAME_TYPE } from "../client-sdk/protocol.ts";
 import type { Actors } from "./actors.ts";
 import { GameRoom } from "./game-room.ts";
 import { type Carrier, Reception, type Seated, type SeatHolder } from "./reception.ts";
@@ -60,6 +60,6 @@ function carrierOf(client: Client): Carrier {
     get buffered() {
       return socket.bufferedAmount ?? 0;
     },
-    close: (code) => client.leave(code),
+    close: (code) => client.leave(code, code === CloseCode.REPLACED ? "too many pages of one participant" : undefined),
   };
 }

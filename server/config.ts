@@ -23,6 +23,11 @@ export interface Settings {
   rate: number;
   /** WALRAS_BURST: live messages that one participant may send at once. */
   burst: number;
+  /** WALRAS_SOCKETS: connections of all pages that may be open at once. */
+  sockets: number;
+  /** WALRAS_ARRIVALS: new participants of one session that one network address may start through a shared link at
+   * once, and again in each ten minutes; 0: as many as there are places. */
+  arrivals: number;
   /** WALRAS_PUBLIC_ADDRESS: `host:port` at which browsers reach this very process, if it is not the page's own. */
   publicAddress: string | undefined;
   /** WALRAS_ORIGINS: origins beside the page's own that may open sockets, with commas between them. */
@@ -37,6 +42,8 @@ export const DEFAULTS = {
   messageLimit: 64 * 1024,
   rate: 50,
   burst: 100,
+  sockets: 10_000,
+  arrivals: 300,
 } as const satisfies Partial<Settings>;
 
 /** A password that can be guessed is no password. */
@@ -73,6 +80,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     messageLimit: number("WALRAS_MESSAGE_LIMIT", 1024, 16 * 1024 * 1024, DEFAULTS.messageLimit),
     rate: number("WALRAS_RATE", 1, 100_000, DEFAULTS.rate),
     burst: number("WALRAS_BURST", 1, 100_000, DEFAULTS.burst),
+    sockets: number("WALRAS_SOCKETS", 1, 1_000_000, DEFAULTS.sockets),
+    arrivals: number("WALRAS_ARRIVALS", 0, 1_000_000, DEFAULTS.arrivals),
     publicAddress: text("WALRAS_PUBLIC_ADDRESS"),
     allowedOrigins: (text("WALRAS_ORIGINS") ?? "").split(",").flatMap((origin) => origin.trim() || []),
   };

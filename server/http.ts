@@ -24,7 +24,7 @@ export interface HttpOptions {
   labs: ReadonlyMap<string, OpenLab>;
   templates: Templates;
   assets: Assets;
-  settings: Pick<Settings, "adminPassword" | "rate" | "burst" | "synchronous">;
+  settings: Pick<Settings, "adminPassword" | "rate" | "burst" | "arrivals" | "synchronous">;
   development: boolean;
   log: Log;
 }
@@ -52,7 +52,7 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
   const panel = script === undefined ? undefined : new DesignerPanel({ game, access, script });
   if (panel !== undefined) app.use(panel.router);
   app.use(participantPages({ game, pages, claims, templates, log, panel }));
-  app.use(entrances({ game, templates, pages, claims, labs: options.labs, secret }));
+  app.use(entrances({ game, templates, pages, claims, labs: options.labs, secret, arrivals: settings.arrivals }));
   app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
   app.use(desk({ ...options, game, pages, access, secret }));
   app.use((_request, response) => pages.notFound(response));

@@ -192,8 +192,13 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   }
 }
 
-/** The browser fetches the page before anybody has asked for it. */
+/** Programs that open the links in messages, to show what is behind them. */
+const PREVIEWS =
+  /^WhatsApp\/|facebookexternalhit|Facebot|Slackbot|TelegramBot|Twitterbot|Discordbot|LinkedInBot|SkypeUriPreview|Googlebot|bingbot|BingPreview|Applebot/i;
+
+/** A browser fetches the page before anybody has asked for it, or a messenger that shows what its links lead to. */
 function isAhead(request: Request): boolean {
+  if (PREVIEWS.test(request.get("user-agent") ?? "")) return true;
   return /prefetch|prerender/.test(`${request.get("sec-purpose") ?? ""} ${request.get("purpose") ?? ""}`);
 }
 

@@ -65,7 +65,12 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
       port: settings.port,
       publicAddress: settings.publicAddress,
       allowedOrigins: settings.allowedOrigins,
-      limits: { messageBytes: settings.messageLimit, rate: settings.rate, burst: settings.burst },
+      limits: {
+        messageBytes: settings.messageLimit,
+        rate: settings.rate,
+        burst: settings.burst,
+        sockets: settings.sockets,
+      },
       express: (app, game) =>
         mountHttp(app, game, {
           root,

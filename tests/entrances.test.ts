@@ -10,11 +10,14 @@ const PROJECT = join(import.meta.dirname, "helpers/lab-project");
 /** Somebody with a browser that keeps cookies and follows redirects. */
 class Browser {
   readonly #base: string;
+  readonly #address: string | undefined;
   readonly #cookies = new Map<string, string>();
   at = "";
 
-  constructor(base: string) {
+  /** @param address the network that this browser is in, as a proxy would say */
+  constructor(base: string, address?: string) {
     this.#base = base;
+    this.#address = address;
   }
 
   async go(path: string, form?: Record<string, string>): Promise<Answer> {
@@ -34,7 +37,8 @@ class Browser {
 
   async #ask(path: string, form?: Record<string, string>): Promise<Answer> {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const answer = await ask(this.#base + path, { headers: { cookie }, ...(form === undefined ? {} : { form }) });
+    const headers = { cookie, ...(this.#address === undefined ? {} : { "x-forwarded-for": this.#address }) };
+    const answer = await ask(this.#base + path, { headers, ...(form === undefined ? {} : { form }) });
     for (const set of answer.headers["set-cookie"] ?? []) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
       this.#cookies.set(name, value);
@@ -74,6 +78,7 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
       dialect === "sqlite"
         ? { WALRAS_DB: join(folder, "entrances.sqlite3") }
         : { DATABASE_URL: await postgres.database() };
+    env.WALRAS_ARRIVALS = "60";
     server = await startTestServer(env, PROJECT);
   });
   afterAll(() => server.stop());
@@ -111,12 +116,55 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     ]);
   });
 
+  test("one network address takes only so many places of a session at once; others still get theirs", async () => {
+    session = await newSession(70);
+    const come = async (address: string) => {
+      const browser = new Browser(server.base, address);
+      return browser.press(await browser.go(`/join/${session}`));
+    };
+    const answers = await Promise.all(Array.from({ length: 65 }, () => come("203.0.113.7")));
+    const refused = answers.filter(({ status }) => status !== 200);
+    expect(refused.map(({ status }) => status)).toEqual([429, 429, 429, 429, 429]);
+    expect(refused[0]?.text).toContain("Very many people are starting from your network.");
+    expect(Number(refused[0]?.headers["retry-after"])).toBeGreaterThan(0);
+    // What stands before it in the header anybody can write.
+    expect((await come("198.51.100.1, 203.0.113.7")).status).toBe(429);
+    expect((await come("203.0.113.8")).status).toBe(200);
+    session = await newSession(1);
+    expect((await come("203.0.113.7")).status).toBe(200);
+  });
+
+  test("a button pressed twice gets one participant, also without cookies", async () => {
+    const page = await ask(`${server.base}/join/${session}?participant_label=`);
+    const visit = /name="walras_visit" value="([^"]*)"/.exec(page.text)?.[1] ?? "";
+    const press = () => ask(`${server.base}/join/${session}`, { form: { walras_visit: visit } });
+    const locations = (await Promise.all([press(), press(), press()])).map(({ location }) => location);
+    expect(new Set(locations).size).toBe(1);
+    expect((await press()).location).toBe(locations[0]);
+    expect(locations[0]).toMatch(/^\/InitializeParticipant\//);
+  });
+
+  test("who has not seen the welcome page of this very session is shown it, with what their link says", async () => {
+    const other = await newSession(1);
+    const page = await ask(`${server.base}/join/${other}`);
+    const visit = /name="walras_visit" value="([^"]*)"/.exec(page.text)?.[1] ?? "";
+    for (const walras_visit of ["", "made-up.0123456789abcdef", visit]) {
+      const form = { walras_visit, STUDY_ID: "s 5" };
+      const { status, location } = await ask(`${server.base}/join/${session}`, { form });
+      expect([status, location]).toEqual([303, `/join/${session}?STUDY_ID=s+5`]);
+    }
+    expect(await started()).toBe(0);
+  });
+
   test("programs that only look at links start nobody", async () => {
     for (const method of ["GET", "HEAD"]) await ask(`${server.base}/join/${session}?PROLIFIC_PID=x1`, { method });
     const links = await ask(`${server.base}/SessionStartLinks/${session}`);
     const link = server.base + (/\/InitializeParticipant\/[\w-]+/.exec(links.text)?.[0] ?? "");
     expect((await ask(link, { method: "HEAD" })).status).toBe(204);
     expect((await ask(link, { headers: { "sec-purpose": "prefetch;prerender" } })).status).toBe(204);
+    for (const program of ["WhatsApp/2.23.20.0", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"]) {
+      expect((await ask(link, { headers: { "user-agent": program } })).status).toBe(204);
+    }
     expect(await started()).toBe(0);
     expect((await ask(link)).status).toBe(303);
     expect(await started()).toBe(1);

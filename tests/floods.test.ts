@@ -1,14 +1,16 @@
 import { expect, test } from "@jest/globals";
+import { CloseCode } from "../client-sdk/protocol.ts";
 import { makeAuction } from "./helpers/apps.ts";
 import { type Guest, TestGame } from "./helpers/game.ts";
 
 /** Too much of the same: each participant has a token bucket. */
 const MARK = "payload-that-no-log-may-show";
 
-async function start(limits: { rate: number; burst: number }) {
+async function start(limits: { rate?: number; burst?: number; sockets?: number }) {
   const own = await TestGame.start([makeAuction({ playersPerGroup: 2 })], { limits });
   const guests = await own.guests(["auction"], 2);
-  return { own, attacker: await own.connect(guests[0] as Guest), other: await own.connect(guests[1] as Guest) };
+  const [guest, second] = guests as [Guest, Guest];
+  return { own, guest, attacker: await own.connect(guest), other: await own.connect(second) };
 }
 
 test("who sends too fast is told when to go on, and nobody else waits", async () => {
@@ -50,6 +52,44 @@ test("a flood of rubbish writes no more into the log than its sender may say", a
     expect(attacker.closed).toBeUndefined();
     expect(await other.ask({ do: "echo", with: "meanwhile" })).not.toHaveProperty("e");
     expect(JSON.stringify(own.log.lines)).not.toContain(MARK);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("who opens one page after the other keeps the newest ten, and nobody else notices", async () => {
+  const { own, guest, attacker, other } = await start({});
+  try {
+    const sockets = [attacker];
+    for (let i = 0; i < 40; i++) sockets.push(await own.connect(guest));
+    const old = sockets.slice(0, -10);
+    await Promise.all(old.map((socket) => socket.until(() => socket.closed !== undefined)));
+    expect(new Set(old.map(({ closed }) => closed))).toEqual(new Set([CloseCode.REPLACED]));
+    expect(await other.ask({ do: "echo", with: "meanwhile" })).not.toHaveProperty("e");
+    for (const socket of sockets.slice(-10)) {
+      await socket.until(() => socket.received.includes("meanwhile"));
+      expect(socket.closed).toBeUndefined();
+    }
+    expect(own.game.health().sockets).toBe(11);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("beyond the setting's number of sockets one more is answered with 503, until one has closed", async () => {
+  const { own, guest, other } = await start({ sockets: 3 });
+  try {
+    const third = await own.connect(guest);
+    for (let i = 0; i < 20; i++) {
+      const refused = await own.socket(await own.seat(guest));
+      expect([refused.joined, refused.status]).toEqual([false, 503]);
+    }
+    expect(own.log.lines).toEqual([expect.objectContaining({ message: expect.stringContaining("WALRAS_SOCKETS") })]);
+    expect(await other.ask({ do: "echo", with: "meanwhile" })).not.toHaveProperty("e");
+    await third.close();
+    let next = await own.socket(await own.seat(guest));
+    while (next.status === 503) next = await own.socket(await own.seat(guest));
+    expect(next.joined).toBe(true);
   } finally {
     await own.stop();
   }

@@ -26,6 +26,8 @@ export const DE: LanguagePack = {
 
   connectionLost: "Verbindung unterbrochen. Neuer Versuch … Ihre Eingaben bleiben erhalten.",
   serverHalted: "Der Server kann im Moment nicht speichern. Bitte warten Sie; Ihre Eingaben bleiben erhalten.",
+  tooManyTabs:
+    "Sie haben diese Studie in zu vielen Tabs geöffnet. Machen Sie im neuesten weiter, oder laden Sie diese Seite neu.",
 
   waitTitle: "Bitte warten",
   waitBody: "Es wird auf die anderen Teilnehmenden gewartet.",
@@ -57,6 +59,9 @@ export const DE: LanguagePack = {
   sessionFullTitle: "Die Sitzung ist voll.",
   sessionFullText:
     "Alle Plätze sind vergeben. Danke für Ihr Interesse; bitte wenden Sie sich an die Person, die Sie eingeladen hat.",
+  manyArrivalsTitle: "Einen Moment bitte",
+  manyArrivalsText:
+    "Aus Ihrem Netzwerk beginnen gerade sehr viele Personen. Bitte warten Sie eine Minute, gehen Sie dann zurück und drücken Sie den Knopf noch einmal.",
   acceptFirstTitle: "Willkommen",
   acceptFirstText: "Bitte nehmen Sie die Aufgabe zuerst an; dann beginnt sie.",
   noSuchSessionTitle: "Diese Sitzung gibt es nicht",

@@ -11,6 +11,7 @@ export const EN = {
 
   connectionLost: "Connection lost. Trying again… Your inputs are kept.",
   serverHalted: "The server cannot save at the moment. Please wait; your inputs are kept.",
+  tooManyTabs: "You have opened this study in too many tabs. Go on in the newest one, or load this page again.",
 
   waitTitle: "Please wait",
   waitBody: "Waiting for the other participants.",
@@ -41,6 +42,9 @@ export const EN = {
 
   sessionFullTitle: "Session is full.",
   sessionFullText: "All places are taken. Thank you for your interest; please tell the person who invited you.",
+  manyArrivalsTitle: "One moment, please",
+  manyArrivalsText:
+    "Very many people are starting from your network. Please wait a minute, then go back and press the button again.",
   acceptFirstTitle: "Welcome",
   acceptFirstText: "Please accept the task first; it begins then.",
   noSuchSessionTitle: "There is no such session",

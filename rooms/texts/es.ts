@@ -26,6 +26,8 @@ export const ES: LanguagePack = {
 
   connectionLost: "Se ha perdido la conexión. Intentando de nuevo… Lo que ha introducido se conserva.",
   serverHalted: "El servidor no puede guardar en este momento. Espere, por favor; lo que ha introducido se conserva.",
+  tooManyTabs:
+    "Ha abierto este estudio en demasiadas pestañas. Continúe en la más reciente o vuelva a cargar esta página.",
 
   waitTitle: "Espere, por favor",
   waitBody: "Esperando a los demás participantes.",
@@ -56,6 +58,9 @@ export const ES: LanguagePack = {
 
   sessionFullTitle: "La sesión está completa.",
   sessionFullText: "Todas las plazas están ocupadas. Gracias por su interés; avise a la persona que le invitó.",
+  manyArrivalsTitle: "Un momento, por favor",
+  manyArrivalsText:
+    "Muchas personas están empezando desde su red. Espere un minuto; después vuelva atrás y pulse el botón de nuevo.",
   acceptFirstTitle: "Bienvenido/a",
   acceptFirstText: "Acepte primero la tarea; entonces comenzará.",
   noSuchSessionTitle: "Esta sesión no existe",

@@ -26,6 +26,8 @@ export const FR: LanguagePack = {
 
   connectionLost: "Connexion perdue. Nouvelle tentative… Vos saisies sont conservées.",
   serverHalted: "Le serveur ne peut pas enregistrer pour le moment. Veuillez patienter ; vos saisies sont conservées.",
+  tooManyTabs:
+    "Vous avez ouvert cette étude dans trop d’onglets. Continuez dans le plus récent, ou rechargez cette page.",
 
   waitTitle: "Veuillez patienter",
   waitBody: "En attente des autres participants.",
@@ -59,6 +61,9 @@ export const FR: LanguagePack = {
   sessionFullTitle: "La session est complète.",
   sessionFullText:
     "Toutes les places sont prises. Merci de votre intérêt ; veuillez prévenir la personne qui vous a invité(e).",
+  manyArrivalsTitle: "Un instant, s’il vous plaît",
+  manyArrivalsText:
+    "De très nombreuses personnes commencent depuis votre réseau. Veuillez patienter une minute, puis revenir en arrière et appuyer de nouveau sur le bouton.",
   acceptFirstTitle: "Bienvenue",
   acceptFirstText: "Veuillez d’abord accepter la tâche ; elle commencera ensuite.",
   noSuchSessionTitle: "Cette session n’existe pas",

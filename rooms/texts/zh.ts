@@ -27,6 +27,7 @@ export const ZH: LanguagePack = {
 
   connectionLost: "连接已断开，正在重试……您的输入已保留。",
   serverHalted: "服务器暂时无法保存。请稍候，您的输入已保留。",
+  tooManyTabs: "您打开了太多本研究的标签页。请在最新的标签页中继续，或重新加载此页面。",
 
   waitTitle: "请稍候",
   waitBody: "正在等待其他参与者。",
@@ -57,6 +58,8 @@ export const ZH: LanguagePack = {
 
   sessionFullTitle: "实验人数已满。",
   sessionFullText: "所有名额已满。感谢您的关注，请告知邀请您的人。",
+  manyArrivalsTitle: "请稍候",
+  manyArrivalsText: "您所在的网络有很多人正在开始。请等待一分钟，然后返回并再次按下按钮。",
   acceptFirstTitle: "欢迎",
   acceptFirstText: "请先接受任务，然后即可开始。",
   noSuchSessionTitle: "该实验不存在",

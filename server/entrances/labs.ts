@@ -11,6 +11,8 @@ import type { Lab } from "../../rooms/labs.ts";
 const LABEL = /^[A-Za-z0-9_.@-]{1,100}$/;
 /** Milliseconds after which somebody on the waiting page who does not ask again counts as gone. */
 const WAITING = 12_000;
+/** Those at a lab's door who are counted. */
+const MOST_WAITING = 10_000;
 
 export function isLabel(text: string): boolean {
   return LABEL.test(text);
@@ -30,7 +32,11 @@ export class OpenLab {
 
   /** Somebody is at the door and there is no session yet. @param who their label, or what tells browsers apart */
   wait(who: string, now: number): void {
+    // Who came last stands last.
+    this.#waiting.delete(who);
     this.#waiting.set(who, now);
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size > MOST_WAITING && oldest !== undefined) this.#waiting.delete(oldest);
   }
 
   /** Who is at the door. */
@@ -79,7 +85,10 @@ function labelsOf(root: string, { name, labelFile }: Lab): string[] | undefined 
   return [...seen];
 }
 
-/** Makes and checks the hashes of secure links. The secret lives in the database: links outlive passwords and restarts. */
+/** In place of a lab's name, which has no slash: see {@link LabSecret.visit}. */
+const VISITS = "/welcome";
+
+/** Makes and checks the hashes of secure links and welcome pages. The secret lives in the database: links outlive passwords and restarts. */
 export class LabSecret {
   readonly #game: Pick<Game, "store" | "transact">;
   #secret: Promise<string> | undefined;
@@ -104,6 +113,17 @@ export class LabSecret {
     const expected = Buffer.from(await this.hash(lab, label));
     const given = Buffer.from(hash);
     return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  /** A name for a welcome page that is shown now. Nobody else can make one, and it is of use in this session only. */
+  async visit(sessionId: number): Promise<string> {
+    const id = randomBytes(12).toString("base64url");
+    return `${id}.${await this.hash(VISITS, `${sessionId}/${id}`)}`;
+  }
+
+  async isVisit(sessionId: number, visit: string): Promise<boolean> {
+    const [id = "", hash = ""] = visit.split(".");
+    return this.isRight(VISITS, `${sessionId}/${id}`, hash);
   }
 
   async #read(): Promise<string> {

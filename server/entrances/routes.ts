@@ -2,19 +2,22 @@ import { randomBytes } from "node:crypto";
 import express, { type Request, type Response, type Router } from "express";
 import { isStorableText } from "../../client-sdk/json.ts";
 import type { Claim, Claims } from "../../entities/claims.ts";
-import type { Values } from "../../entities/tables.ts";
+import type { Value, Values } from "../../entities/tables.ts";
 import type { Game } from "../../rooms/calls.ts";
 import { type ErrorPages, speak } from "../errors.ts";
 import { setDeskPolicy } from "../headers.ts";
 import { startUrl } from "../participants.ts";
 import type { Templates } from "../templates.ts";
 import { isLabel, type LabSecret, type OpenLab, sessionOf } from "./labs.ts";
+import { addressOf, Newcomers } from "./newcomers.ts";
 
+/** The hidden field that names the welcome page. */
+const VISIT = "walras_visit";
 /** Parameters of a link that are kept, and characters of each. */
 const MOST_PARAMETERS = 20;
 const LONGEST_PARAMETER = 500;
 /** Parameters that are ours. */
-const OWN_PARAMETERS = new Set(["participant_label", "hash"]);
+const OWN_PARAMETERS = new Set(["participant_label", "hash", VISIT]);
 /** A link by which somebody came keeps its browser for as long as a study may take, in seconds. */
 const COOKIE_SECONDS = 60 * 60 * 24 * 30;
 /** MTurk shows a task before it is accepted, under this assignment. */
@@ -27,6 +30,8 @@ export interface EntranceOptions {
   readonly claims: Claims;
   readonly labs: ReadonlyMap<string, OpenLab>;
   readonly secret: LabSecret;
+  /** See {@link Newcomers}. */
+  readonly arrivals: number;
   readonly now?: () => number;
 }
 
@@ -38,6 +43,7 @@ export interface EntranceOptions {
 export function entrances(options: EntranceOptions): Router {
   const { game, templates, pages, claims, labs, secret, now = Date.now } = options;
   const router = express.Router();
+  const newcomers = new Newcomers(options.arrivals);
   const form = express.urlencoded({ extended: false, limit: 50_000 });
 
   const show = (response: Response, view: string, variables: Record<string, unknown>, status = 200): void => {
@@ -56,14 +62,15 @@ export function entrances(options: EntranceOptions): Router {
   router.post("/join/:code", form, async (request, response) => {
     const session = await game.store.read.session({ code: String(request.params.code) });
     if (session === undefined) return noSession(response);
-    await admit(request, response, session);
+    await admit(request, response, session, `/join/${request.params.code}`);
   });
 
-  // oTree's word for a lab.
+  // oTree's addresses.
+  router.get("/MTurkStart/:code", (request, response) => {
+    response.redirect(301, `/join/${encodeURIComponent(request.params.code)}${queryOf(request)}`);
+  });
   router.get("/room/:name", (request, response) => {
-    const query = request.originalUrl.indexOf("?");
-    const rest = query < 0 ? "" : request.originalUrl.slice(query);
-    response.redirect(301, `/lab/${encodeURIComponent(request.params.name)}${rest}`);
+    response.redirect(301, `/lab/${encodeURIComponent(request.params.name)}${queryOf(request)}`);
   });
 
   router.get("/lab/:name", async (request, response) => {
@@ -81,7 +88,7 @@ export function entrances(options: EntranceOptions): Router {
     const session = await sessionOf(game, lab.lab.name);
     // It was closed between the welcome page and its button.
     if (session === undefined) return show(response, "lab-wait.html", { title: lab.lab.displayName });
-    await admit(request, response, session);
+    await admit(request, response, session, `/lab/${lab.lab.name}`, lab.labels === undefined);
   });
 
   return router;
@@ -118,6 +125,7 @@ export function entrances(options: EntranceOptions): Router {
       return pages.tell(response, 200, "acceptFirst");
     }
     const fields = Object.entries(parametersOf(request, true)).map(([name, value]) => ({ name, value }));
+    fields.push({ name: VISIT, value: await secret.visit(Number(session.id)) });
     show(response, "welcome.html", {
       title: config.displayName ?? templates.languages.of(config.language).say("welcome"),
       action,
@@ -125,12 +133,41 @@ export function entrances(options: EntranceOptions): Router {
     });
   }
 
-  /** Gives the visitor a participant of their own and sends them to their first page. */
-  async function admit(request: Request, response: Response, session: Values): Promise<void> {
+  /**
+   * Gives the visitor a participant of their own and sends them to their first page.
+   *
+   * @param action of the welcome page that they come from
+   * @param isOpen anybody may come, as often as they like
+   */
+  async function admit(
+    request: Request,
+    response: Response,
+    session: Values,
+    action: string,
+    isOpen = true,
+  ): Promise<void> {
     speak(response, configOf(session).language);
-    const known = await returning(request, session);
-    const claim: Claim = { label: labelOf(request), parameters: parametersOf(request, false) };
-    const code = known ?? (await claims.claim(Number(session.id), claim))?.code;
+    const id = Number(session.id);
+    let code: Value | undefined = await returning(request, session);
+    if (code === undefined) {
+      const visit = givenOf(request, VISIT) ?? "";
+      if (!(await secret.isVisit(id, visit))) {
+        // From no welcome page of ours, or from one of long ago: there is one more button to press.
+        const again = new URLSearchParams(parametersOf(request, true));
+        again.delete(VISIT);
+        return response.redirect(303, `${action}?${again}`);
+      }
+      const claim: Claim = { label: labelOf(request), visit, parameters: parametersOf(request, false) };
+      const before = await claims.pressed(id, visit);
+      if (before === undefined && isOpen) {
+        const wait = newcomers.take(id, addressOf(request));
+        if (wait > 0) {
+          response.set("Retry-After", String(Math.ceil(wait / 1000)));
+          return pages.tell(response, 429, "manyArrivals");
+        }
+      }
+      code = (before ?? (await claims.claim(id, claim)))?.code;
+    }
     if (code === undefined) {
       return pages.tell(response, 409, "sessionFull");
     }
@@ -157,6 +194,12 @@ export function entrances(options: EntranceOptions): Router {
   function noSession(response: Response): void {
     pages.tell(response, 404, "noSuchSession");
   }
+}
+
+/** The query as it came, with its question mark. */
+function queryOf({ originalUrl }: Request): string {
+  const at = originalUrl.indexOf("?");
+  return at < 0 ? "" : originalUrl.slice(at);
 }
 
 function configOf(session: Values): { displayName?: string; language?: unknown } {
