@@ -1,7 +1,7 @@
 /** All limits and times of a running game, with their defaults. */
 export const GAME_LIMITS = {
   /** Sockets of all participants that may be open at once. */
-  sockets: 10_000,
+  sockets: 50_000,
   /** Bytes of one live message. */
   messageBytes: 64 * 1024,
   /** Live messages a second and participant, in the long run. */

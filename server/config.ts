@@ -42,8 +42,8 @@ export const DEFAULTS = {
   messageLimit: 64 * 1024,
   rate: 50,
   burst: 100,
-  sockets: 10_000,
-  arrivals: 300,
+  sockets: 50_000,
+  arrivals: 1000,
 } as const satisfies Partial<Settings>;
 
 /** A password that can be guessed is no password. */
