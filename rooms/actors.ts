@@ -10,7 +10,7 @@ import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
 import { TimerIndex } from "./timer-index.ts";
-import { WaitTurn } from "./wait-pages.ts";
+import { WaitTurn } from "./wait-turns.ts";
 
 /** How long a request waits for its group before it is told to try again, in milliseconds. */
 const CALL_TIMEOUT = 10_000;

@@ -9,7 +9,8 @@ import { isLobby } from "./arrivals.ts";
 import { type BarrierFacts, BarrierWork } from "./barrier-work.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
-import { FailureTurn, type WaitPage } from "./wait-pages.ts";
+import type { WaitPage } from "./wait-pages.ts";
+import { FailureTurn } from "./wait-turns.ts";
 
 /** What barriers need of the actors of this process. */
 export interface LocalActors {

@@ -1,14 +1,17 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerMethod } from "../entities/app-spec.ts";
-import { APP_NAME_LIMIT, makeExtraModels, makeModel } from "../entities/app-tables.ts";
+import { makeExtraModels, makeModel } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle } from "../entities/handles.ts";
 import type { PageOrder } from "../entities/page-order.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { VIEW } from "../entities/view.ts";
+import { checkGroupSize, checkName, checkRoles, checkRounds, presenceGrace, publishPresence } from "./app-options.ts";
 import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
+import { type GivenOptions, makePage } from "./define-page.ts";
+import { checkTimer } from "./define-timer.ts";
 import {
   checkArrival,
   splitWaitOptions,
@@ -17,12 +20,10 @@ import {
   type WaitPageBasics,
   type WaitPageOptions,
 } from "./define-wait-page.ts";
-import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
-import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
+import type { RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
-import { ASYNC_HOOKS, isAsyncHook } from "./page-hooks.ts";
+import { checkObject, checkText } from "./option-checks.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
-import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
 
 type Models = Readonly<Record<string, Fields>>;
 type Constants = Readonly<Record<string, unknown>>;
@@ -165,12 +166,7 @@ export function defineApp<
   checkText(title, `${name}: title`);
   checkText(doc, `${name}: doc`);
   checkGroupSize(playersPerGroup, name);
-  if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1)) {
-    throw new AuthorError(
-      "wrong_rounds",
-      `${name}: rounds is ${describe(rounds)}; give it a whole number from 1, or leave it out for 1.`,
-    );
-  }
+  checkRounds(rounds, name);
   checkObject(constants, "wrong_constants", `${name}: constants`, "{ endowment: 100 }");
   checkObject(definition.extraModels, "wrong_fields", `${name}: extraModels`, '{ Bid: { player: link("player") } }');
   const extras = makeExtraModels(name, definition.extraModels ?? {});
@@ -241,100 +237,7 @@ export function defineApp<
   };
 }
 
-function checkName(definition: { name: string }): string {
-  if (typeof definition !== "object" || definition === null) {
-    throw new AuthorError(
-      "wrong_definition",
-      `defineApp was called with ${describe(definition)}; give it an object, e.g. { name: "auction" }.`,
-    );
-  }
-  const { name } = definition;
-  if (typeof name !== "string" || !/^[a-z][a-z0-9_]*$/.test(name)) {
-    throw new AuthorError(
-      "wrong_name",
-      `defineApp: name is ${describe(name)}; give it a small letter, then small letters, digits and underscores, e.g. "public_goods". Use title for what people read.`,
-    );
-  }
-  if (name.length > APP_NAME_LIMIT) {
-    throw new AuthorError(
-      "wrong_name",
-      `${name}: the app's name has ${name.length} characters; choose one of at most ${APP_NAME_LIMIT}.`,
-    );
-  }
-  if (/^sqlite(_|$)/.test(name)) {
-    throw new AuthorError(
-      "reserved_name",
-      `${name}: SQLite keeps table names that begin with sqlite_ for itself. Choose another app name.`,
-    );
-  }
-  return name;
-}
-
-function checkGroupSize(size: unknown, name: string): void {
-  if (size === undefined || size === "all" || (Number.isSafeInteger(size) && (size as number) >= 2)) return;
-  const cure =
-    size === 1
-      ? "Leave it out when each plays alone."
-      : 'Give it a whole number from 2, or "all"; leave it out when each plays alone.';
-  throw new AuthorError("wrong_group_size", `${name}: playersPerGroup is ${describe(size)}. ${cure}`);
-}
-
-/** Short breaks are no news: pages load, phones change from one network to another. */
-const PRESENCE_GRACE = 5;
-const LONGEST_GRACE = 24 * 60 * 60;
-
-function presenceGrace(seconds: unknown, name: string): number {
-  if (seconds === undefined) return PRESENCE_GRACE;
-  if (typeof seconds === "number" && seconds >= 0 && seconds <= LONGEST_GRACE) return seconds;
-  throw new AuthorError(
-    "wrong_option",
-    `${name}: presenceGrace is ${describe(seconds)}; give it a number of seconds from 0 to ${LONGEST_GRACE}, or leave it out for ${PRESENCE_GRACE}.`,
-  );
-}
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-function checkRoles({ name, roles, playersPerGroup, player }: AppDefinition<Constants, Fields, Fields, Models>) {
-  if (roles === undefined) return [];
-  if (!Array.isArray(roles) || roles.length === 0 || roles.some((role) => typeof role !== "string" || role === "")) {
-    throw new AuthorError(
-      "wrong_option",
-      `${name}: roles is ${describe(roles)}; give it an array of names by idInGroup, e.g. ["buyer", "seller"].`,
-    );
-  }
-  const twice = roles.find((role, at) => roles.indexOf(role) !== at);
-  if (twice !== undefined) {
-    throw new AuthorError("wrong_option", `${name}: roles has ${describe(twice)} twice; a role belongs to one player.`);
-  }
-  if (typeof playersPerGroup === "number" && roles.length > playersPerGroup) {
-    throw new AuthorError(
-      "wrong_option",
-      `${name}: roles has ${roles.length} names, but a group has ${playersPerGroup} players. Name at most one role for each.`,
-    );
-  }
-  if (player !== undefined && Object.hasOwn(player, "role")) {
-    throw new AuthorError(
-      "reserved_name",
-      `${name}: Player.role is built in when the app has roles. Rename the field.`,
-    );
-  }
-  return [...roles];
-}
-
-function publishPresence(value: unknown, name: string): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw new AuthorError("wrong_option", `${name}: publishPresence is ${describe(value)}; give it true or false.`);
-}
-
-function checkText(value: unknown, where: string): void {
-  if (value === undefined || typeof value === "string") return;
-  throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a string.`);
-}
-
-function checkObject(value: unknown, code: string, where: string, example: string): void {
-  if (value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value))) return;
-  throw new AuthorError(code, `${where} is ${describe(value)}; give it an object, e.g. ${example}.`);
-}
 
 /** `create` and `filter` work in whatever call their arguments belong to, which is how they know whose rows are meant. */
 function extraModel(model: ModelSpec): { create(values: object): object; filter(where: object): object[] } {
@@ -354,103 +257,4 @@ function viewOf(model: ModelSpec, values: unknown, method: "create" | "filter") 
     "link_missing",
     `${model.app}: ${model.name}.${method}() was called without a player or group. Pass one: ${example}.`,
   );
-}
-
-const PAGE_FUNCTIONS = [
-  "isDisplayed",
-  "varsForTemplate",
-  "jsVars",
-  "errorMessage",
-  "beforeNextPage",
-  "appAfterThisPage",
-  "presence",
-] as const;
-const PAGE_OPTIONS = ["history", "allowBack", ...TIMEOUT_OPTIONS, ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
-
-/** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
-type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
-  Partial<Record<keyof FormOptions<never, Fields>, unknown>> &
-  RawLiveOptions;
-
-function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec {
-  const { name: app, pages: before } = spec;
-  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
-    throw new AuthorError(
-      "wrong_name",
-      `${app}: a page's name is ${describe(name)}; give it a letter, then letters, digits and underscores, e.g. "Bidding".`,
-    );
-  }
-  const where = `${app}: page ${name}`;
-  if (before.some((page) => page.name === name)) {
-    throw new AuthorError("name_taken", `${where} exists already. Choose another name; to play it again, use rounds.`);
-  }
-  checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
-  checkKeys(options, PAGE_OPTIONS, where);
-  const { history, allowBack } = options;
-  for (const key of PAGE_FUNCTIONS) {
-    if (!ASYNC_HOOKS.includes(key) || !isAsyncHook(options[key])) checkFunction(options[key], `${where}: ${key}`);
-  }
-  if (history !== undefined && typeof history !== "boolean") {
-    throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
-  }
-  if (allowBack !== undefined && typeof allowBack !== "boolean") {
-    throw new AuthorError("wrong_option", `${where}: allowBack is ${describe(allowBack)}; give it true or false.`);
-  }
-  return {
-    name,
-    ...checkLiveOptions(
-      options,
-      history === true,
-      ASYNC_HOOKS.some((key) => isAsyncHook(Reflect.get(options, key))),
-      where,
-    ),
-    history: history ?? false,
-    isDisplayed: options.isDisplayed,
-    varsForTemplate: options.varsForTemplate,
-    jsVars: options.jsVars,
-    errorMessage: options.errorMessage as PageSpec["errorMessage"],
-    form: formSpec(options, spec, where),
-    beforeNextPage: options.beforeNextPage,
-    appAfterThisPage: options.appAfterThisPage,
-    allowBack: allowBack ?? false,
-    timeout: timeoutOf(options, where),
-    presence: options.presence,
-    wait: undefined,
-  };
-}
-
-function checkTimer(app: string, name: unknown, handler: unknown, before: ReadonlyMap<string, TimerMethod>): void {
-  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name)) {
-    throw new AuthorError(
-      "wrong_name",
-      `${app}: a timer's name is ${describe(name)}; give it a letter, then letters, digits and underscores, e.g. "close".`,
-    );
-  }
-  const where = `${app}: timer ${name}`;
-  if (before.has(name)) {
-    throw new AuthorError(
-      "name_taken",
-      `${where} exists already. Give each timer one handler; it can tell by the payload.`,
-    );
-  }
-  if (handler === undefined) {
-    throw new AuthorError(
-      "wrong_option",
-      `${where} has no handler. Give it one: app.timer("${name}", (group) => { ... }).`,
-    );
-  }
-  checkFunction(handler, where, "group");
-}
-
-function checkFunction(value: unknown, where: string, of = "player"): void {
-  if (value === undefined) return;
-  if (typeof value !== "function") {
-    throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a function of ${of}.`);
-  }
-  if (value.constructor.name !== "Function") {
-    throw new AuthorError(
-      "must_be_sync",
-      `${where} is async or a generator, but ${of === "group" ? "a timer's work" : "this"} is done in one go. Make it a plain function; only ${of === "group" ? "live" : `live, ${ASYNC_HOOKS.join(", ")}`} may wait.`,
-    );
-  }
 }

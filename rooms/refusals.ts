@@ -17,3 +17,8 @@ export function refusalOf(error: unknown, development: boolean): RefusalBody {
 export function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : undefined;
 }
+
+/** A text as every database keeps it. */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\u2400");
+}

@@ -19,7 +19,7 @@ import { compareChanges, compareOutput, compareRows, type Difference } from "./r
 import { type ReplayWorld, replayWorld } from "./replay-world.ts";
 import { REFUSED_BY_STORE, TimerTurn } from "./timer-turn.ts";
 import type { Outcome, Turn } from "./turn.ts";
-import { WaitTurn } from "./wait-pages.ts";
+import { WaitTurn } from "./wait-turns.ts";
 
 export interface ReplayOptions {
   readonly actorId: number;

@@ -1,0 +1,75 @@
+import { AuthorError } from "../client-sdk/errors.ts";
+import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { Fields } from "../entities/fields.ts";
+import { checkKeys } from "../entities/suggest.ts";
+import { describe } from "../entities/values.ts";
+import type { PageOptions } from "./author-types.ts";
+import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
+import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
+import { checkFunction, checkObject } from "./option-checks.ts";
+import { ASYNC_HOOKS, isAsyncHook } from "./page-hooks.ts";
+import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
+
+const PAGE_FUNCTIONS = [
+  "isDisplayed",
+  "varsForTemplate",
+  "jsVars",
+  "errorMessage",
+  "beforeNextPage",
+  "appAfterThisPage",
+  "presence",
+] as const;
+const PAGE_OPTIONS = ["history", "allowBack", ...TIMEOUT_OPTIONS, ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+
+/** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
+export type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
+  Partial<Record<keyof FormOptions<never, Fields>, unknown>> &
+  RawLiveOptions;
+
+/** Checks a page. @throws AuthorError naming app, page, option, value and cure */
+export function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec {
+  const { name: app, pages: before } = spec;
+  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
+    throw new AuthorError(
+      "wrong_name",
+      `${app}: a page's name is ${describe(name)}; give it a letter, then letters, digits and underscores, e.g. "Bidding".`,
+    );
+  }
+  const where = `${app}: page ${name}`;
+  if (before.some((page) => page.name === name)) {
+    throw new AuthorError("name_taken", `${where} exists already. Choose another name; to play it again, use rounds.`);
+  }
+  checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
+  checkKeys(options, PAGE_OPTIONS, where);
+  const { history, allowBack } = options;
+  for (const key of PAGE_FUNCTIONS) {
+    if (!ASYNC_HOOKS.includes(key) || !isAsyncHook(options[key])) checkFunction(options[key], `${where}: ${key}`);
+  }
+  if (history !== undefined && typeof history !== "boolean") {
+    throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
+  }
+  if (allowBack !== undefined && typeof allowBack !== "boolean") {
+    throw new AuthorError("wrong_option", `${where}: allowBack is ${describe(allowBack)}; give it true or false.`);
+  }
+  return {
+    name,
+    ...checkLiveOptions(
+      options,
+      history === true,
+      ASYNC_HOOKS.some((key) => isAsyncHook(Reflect.get(options, key))),
+      where,
+    ),
+    history: history ?? false,
+    isDisplayed: options.isDisplayed,
+    varsForTemplate: options.varsForTemplate,
+    jsVars: options.jsVars,
+    errorMessage: options.errorMessage as PageSpec["errorMessage"],
+    form: formSpec(options, spec, where),
+    beforeNextPage: options.beforeNextPage,
+    appAfterThisPage: options.appAfterThisPage,
+    allowBack: allowBack ?? false,
+    timeout: timeoutOf(options, where),
+    presence: options.presence,
+    wait: undefined,
+  };
+}
