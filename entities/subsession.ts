@@ -1,7 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "./app-spec.ts";
 import { checkMatrix, type GroupMatrix, shuffled } from "./group-matrix.ts";
-import { type Handle, isHandle, ROW } from "./handles.ts";
+import { type Handle, isHandle, ROW } from "./handle.ts";
 import { GroupMemory, type Row, type SessionFacts } from "./memory.ts";
 import { OwnFields } from "./own-fields.ts";
 import { checkKeys } from "./suggest.ts";

@@ -1,6 +1,6 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import { shuffle } from "./group-matrix.ts";
-import { isHandle, ROW, VIEW } from "./handles.ts";
+import { isHandle, ROW, VIEW } from "./handle.ts";
 import { seededRandom, seedOf } from "./random.ts";
 import { describe } from "./values.ts";
 

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec, ModelSpec } from "./app-spec.ts";
-import { extraHandle, groupHandle, type Handle, isHandle, playerHandle, ROW, VIEW } from "./handles.ts";
+import { type Handle, isHandle, ROW, VIEW } from "./handle.ts";
+import { extraHandle, groupHandle, playerHandle } from "./handles.ts";
 import { type GroupMemory, Row } from "./memory.ts";
 import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
 import { OwnFields, ownObject } from "./own-fields.ts";
@@ -10,8 +11,6 @@ import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
 import { Unit } from "./unit.ts";
 import { checkValue, initialValues, roundCurrency } from "./values.ts";
-
-export { VIEW } from "./handles.ts";
 
 /** A JSON field as an author's code holds it. */
 export interface ParsedJson {

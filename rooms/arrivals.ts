@@ -1,7 +1,7 @@
 import { AuthorError, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
-import { isHandle, ROW } from "../entities/handles.ts";
+import { isHandle, ROW } from "../entities/handle.ts";
 import { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { ActorTable, SubsessionTable } from "../entities/system-tables.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
-import { forTemplate } from "../entities/handles.ts";
 import { seededRandom } from "../entities/random.ts";
 import { JournalTable } from "../entities/system-tables.ts";
+import { forTemplate } from "../entities/template-handles.ts";
 import {
   boolean,
   currency,
