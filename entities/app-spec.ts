@@ -188,6 +188,8 @@ export interface AppSpec {
   /** Pages see of each player whether they are connected. */
   readonly publishPresence: boolean;
   readonly constants: Readonly<Record<string, unknown>>;
+  /** Fields of the app in one round, with all of its groups. */
+  readonly subsession: Readonly<Record<string, FieldSpec>>;
   readonly group: ModelSpec;
   readonly player: ModelSpec;
   readonly extras: Readonly<Record<string, ModelSpec>>;

@@ -39,7 +39,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
     },
     members: [
       ...["fieldDisplay", "session", "subsession", "group", "participant"],
-      ...["getOthersInGroup", "inPreviousRounds", "inRound", "inAllRounds"],
+      ...["getOthersInGroup", "getOthersInSubsession", "inPreviousRounds", "inRound", "inRounds", "inAllRounds"],
     ],
   },
   extra: {
@@ -71,12 +71,7 @@ const OF_THE_LANGUAGE = [
  */
 export function makeModel(app: string, kind: ModelSpec["kind"], name: string, fields: unknown): ModelSpec {
   const where = `${app}: ${name}`;
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
-    throw new AuthorError(
-      "wrong_fields",
-      `${where} is ${describe(fields)}; give it an object of fields, e.g. { age: integer() }.`,
-    );
-  }
+  requireFields(fields, where);
   const { columns: builtIn, table, members } = KINDS[kind];
   const taken = new Map(Object.keys(builtIn).map((field) => [snakeCase(field), field]));
   const specs: Record<string, FieldSpec> = {};
@@ -156,6 +151,47 @@ export function makeExtraModels(app: string, models: Readonly<Record<string, unk
     made[name] = model;
   }
   return made;
+}
+
+/** What a subsession has beside the author's fields. */
+const SUBSESSION_MEMBERS = [
+  ...["id", "sessionId", "app", "roundNumber", "session", "getGroups", "getPlayers", "getGroupMatrix"],
+  ...["setGroupMatrix", "groupRandomly", "groupLikeRound"],
+];
+
+/**
+ * The checked fields of an app in one round. They are kept together in one column, as those of sessions are.
+ *
+ * @throws AuthorError `wrong_fields`, `wrong_name`, `reserved_name`, `wrong_option`, and as {@link fieldSpec}
+ */
+export function subsessionFields(app: string, fields: unknown): Readonly<Record<string, FieldSpec>> {
+  const where = `${app}: Subsession`;
+  requireFields(fields, where);
+  const specs: Record<string, FieldSpec> = {};
+  for (const [field, declared] of Object.entries(fields)) {
+    const at = `${where}.${field}`;
+    checkFieldName(field, at, SUBSESSION_MEMBERS);
+    const spec = fieldSpec(declared, at);
+    if (spec.kind === "link") {
+      throw new AuthorError("wrong_option", `${at} is a link, which leads into one group. Use integer() or text().`);
+    }
+    if (spec.publish !== undefined) {
+      throw new AuthorError(
+        "wrong_option",
+        `${at}: publish shows what changes while a group plays, and the subsession's fields do not. Put it into varsForTemplate or jsVars.`,
+      );
+    }
+    specs[field] = spec;
+  }
+  return specs;
+}
+
+function requireFields(fields: unknown, where: string): asserts fields is Record<string, unknown> {
+  if (typeof fields === "object" && fields !== null && !Array.isArray(fields)) return;
+  throw new AuthorError(
+    "wrong_fields",
+    `${where} is ${describe(fields)}; give it an object of fields, e.g. { age: integer() }.`,
+  );
 }
 
 /** `TradeOffer` → `trade_offer`. */

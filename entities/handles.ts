@@ -18,7 +18,7 @@ const SESSION: Getter = function (this: Handle) {
 };
 
 const SUBSESSION: Getter = function (this: Handle) {
-  return { roundNumber: this[VIEW].memory.roundNumber };
+  return this[VIEW].subsession();
 };
 
 const PLAYER_BUILT_INS: Record<string, Getter> = {
@@ -70,6 +70,9 @@ const PLAYER_METHODS = {
   getOthersInGroup(this: Handle) {
     const view = this[VIEW];
     return view.memory.players.filter((row) => row !== this[ROW]).map((row) => view.player(row));
+  },
+  getOthersInSubsession(this: Handle) {
+    return this[VIEW].everybody("player.getOthersInSubsession").filter((other) => other[ROW] !== this[ROW]);
   },
   inPreviousRounds(this: Handle) {
     return earlierRounds(this);

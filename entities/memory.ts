@@ -2,7 +2,7 @@ import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import type { MoneyFormats } from "./money.ts";
 import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
-import { ParticipantTable, TimerTable, WaitPageTable } from "./system-tables.ts";
+import { ParticipantTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** One row as an actor holds it: the newest values, committed or not. */
@@ -71,6 +71,8 @@ export class GroupMemory {
   /** What became of the group's wait pages, by page identity. */
   readonly waits = new Map<string, Row>();
   readonly session: SessionFacts;
+  /** Of this app and round: read by every group, and written where all of them are seen at once. */
+  readonly subsession: Row;
   readonly roundNumber: number;
   /** Decimal places of currency fields. */
   readonly decimals: number;
@@ -86,12 +88,19 @@ export class GroupMemory {
   readonly #playerByParticipant = new Map<number, Row>();
   readonly #playerAt = new Map<number, Row>();
 
-  /** @param group its row, where others hold it too */
-  constructor(app: AppSpec, rows: GroupRows, session: SessionFacts, decimals: number, group?: Row) {
+  /** @param shared rows that others hold too */
+  constructor(
+    app: AppSpec,
+    rows: GroupRows,
+    session: SessionFacts,
+    decimals: number,
+    shared: { readonly group?: Row; readonly subsession?: Row } = {},
+  ) {
     this.app = app;
     this.session = session;
     this.decimals = decimals;
-    this.group = group ?? new Row(app.group.table, app.group, rows.group);
+    this.group = shared.group ?? new Row(app.group.table, app.group, rows.group);
+    this.subsession = shared.subsession ?? new Row(SubsessionTable, null, rows.subsession);
     this.roundNumber = rows.group.roundNumber as number;
     this.seat(rows.players.map((values) => new Row(app.player.table, app.player, values)));
     for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));

@@ -62,20 +62,19 @@ function textOf(values: Record<string, unknown>): string | null {
 export function initialFields(fields: Readonly<Record<string, FieldSpec>>, decimals: number): string | null {
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(fields)) {
-    if (spec.initial === undefined) continue;
-    const { initial } = spec;
-    const isAmount = spec.kind === "currency" && typeof initial === "number";
-    values[name] = isAmount ? roundCurrency(initial, decimals) : plain(spec, initial);
+    if (spec.initial !== undefined) values[name] = initialOf(spec, decimals);
   }
   return textOf(values);
 }
 
+/** Whose fields they are, as errors name it. */
+export type Owner = "participant" | "session" | "subsession";
+
 /** What an object of {@link ownObject} needs. */
 export interface OwnAccess {
-  /** "participant" or "session", as errors name it. */
-  readonly what: "participant" | "session";
+  readonly what: Owner;
   readonly app: string;
-  /** What everybody has: code, label ... */
+  /** What everybody has: code, label ... What has a setter may be set. */
   readonly builtIns: Readonly<Record<string, unknown>>;
   readonly fields: Readonly<Record<string, FieldSpec>>;
   values(): Record<string, unknown>;
@@ -84,15 +83,21 @@ export interface OwnAccess {
   readonly decimals: number;
 }
 
-/** A participant or session as authors hold it: what is built in, and the fields that the project declares. */
+/** A participant, session or subsession as authors hold it: what is built in, and the fields that are declared. */
 export function ownObject(access: OwnAccess): object {
   const { what, app, builtIns, fields, decimals } = access;
   const object = {};
+  const declared =
+    what === "subsession" ? "Declare it in defineApp: subsession" : `Declare it in walras.config.ts: ${what}Fields`;
   for (const name of Object.keys(builtIns)) {
+    // Of a project that had a field of that name before it was built in.
+    if (Object.hasOwn(fields, name)) continue;
+    const set = Object.getOwnPropertyDescriptor(builtIns, name)?.set;
     Object.defineProperty(object, name, {
       enumerable: true,
       get: () => builtIns[name],
-      set() {
+      set(value: unknown) {
+        if (set !== undefined) return set.call(builtIns, value);
         throw new AuthorError("read_only", `${app}: ${what}.${name} is set by Walras and cannot be changed.`);
       },
     });
@@ -102,11 +107,11 @@ export function ownObject(access: OwnAccess): object {
       enumerable: true,
       get() {
         // Of a session from before the field was declared, nothing was stored yet.
-        const value = access.values()[name] ?? (spec.initial === undefined ? null : plain(spec, spec.initial));
+        const value = access.values()[name] ?? initialOf(spec, decimals);
         if (value !== null || spec.blank) return value;
         throw new AuthorError(
           "field_not_set",
-          `${app}: ${what}.${name} was read but never set. Set it first, or declare it in walras.config.ts with an \`initial\` value, or with \`blank: true\` and check for null.`,
+          `${app}: ${what}.${name} was read but never set. Set it first, or declare it with an \`initial\` value, or with \`blank: true\` and check for null.`,
         );
       },
       set(value: unknown) {
@@ -130,7 +135,7 @@ export function ownObject(access: OwnAccess): object {
     const known = Object.keys(object).join(", ");
     return new AuthorError(
       "unknown_field",
-      `${app}: ${what} has no field "${name}". It has ${known}. Declare it in walras.config.ts: ${what}Fields: { ${/^[a-z]\w*$/i.test(name) ? name : "field"}: text() }.`,
+      `${app}: ${what} has no field "${name}". It has ${known}. ${declared}: { ${/^[a-z]\w*$/i.test(name) ? name : "field"}: text() }.`,
     );
   }
 }
@@ -147,6 +152,12 @@ export function ownSnapshot(object: object): Record<string, unknown> {
     }
   }
   return snapshot;
+}
+
+/** The value of somebody new; null: none. */
+function initialOf(spec: FieldSpec, decimals: number): unknown {
+  const { initial = null, kind } = spec;
+  return kind === "currency" && typeof initial === "number" ? roundCurrency(initial, decimals) : plain(spec, initial);
 }
 
 /** As JSON holds it. */

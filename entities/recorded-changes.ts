@@ -1,6 +1,6 @@
 import type { AppSpec } from "./app-spec.ts";
 import { type GroupMemory, Row } from "./memory.ts";
-import { ParticipantTable, SessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
+import { ParticipantTable, SessionTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** One change as a journal entry keeps it; see changesToJson. */
@@ -58,6 +58,8 @@ function rowOf(memory: GroupMemory, name: string, key: Values): Row | undefined 
       return memory.participants.get(key.id as number);
     case SessionTable.name:
       return memory.session.row;
+    case SubsessionTable.name:
+      return key.id === memory.subsession.values.id ? memory.subsession : undefined;
     case WaitPageTable.name:
       return memory.waits.get(key.page as string);
     default: {

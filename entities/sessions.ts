@@ -13,7 +13,7 @@ import type { Writer } from "./store.ts";
 import { type GroupOfRows, WholeSubsession } from "./subsession.ts";
 import { ActorTable, ParticipantTable, SessionTable, SubsessionTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
-import { initialValues } from "./values.ts";
+import { initialValues, roundCurrency } from "./values.ts";
 
 export interface NewSession {
   /** One entry of walras.config.ts; all of it is kept as the session's `config`. */
@@ -71,6 +71,8 @@ export interface SessionDraft {
 
 interface AppDraft {
   readonly app: AppSpec;
+  /** By round. */
+  readonly subsessions: readonly Row[];
   readonly groups: readonly Row[];
   readonly players: readonly Row[];
   readonly extras: readonly Row[];
@@ -108,6 +110,9 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
       entry: null,
       pageOrder: orders[i] ?? null,
       fields,
+      status: null,
+      // Not a column: what creatingSession has given them so far, in other rounds and apps.
+      payoffElsewhere: 0,
     };
     return new Row(ParticipantTable, null, { id: i + 1, ...values });
   });
@@ -138,7 +143,8 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
   const byId = new Map(participants.map((row) => [row.values.id as number, row]));
   const groupValues = initialValues(app.group.table, decimals);
   const { id: _, ...playerValues } = initialValues(app.player.table, decimals);
-  const draft = { groups: [] as Row[], players: [] as Row[], extras: [] as Row[] };
+  const draft = { subsessions: [] as Row[], groups: [] as Row[], players: [] as Row[], extras: [] as Row[] };
+  const subsessionFields = initialFields(app.subsession, decimals);
   let groupCount = 0;
   const matrices: number[][][] = [];
   const earlier = new Map<number, Values[]>();
@@ -158,6 +164,9 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
       });
       return { row, players };
     });
+    const subsession = { id: roundNumber, app: app.name, roundNumber, fields: subsessionFields };
+    const row = new Row(SubsessionTable, null, subsession);
+    draft.subsessions.push(row);
     const isEven = lobby || participants.length % size === 0;
     if (app.creatingSession === undefined) {
       if (draft.players.length % ROWS_AT_ONCE < participants.length) await turn();
@@ -167,6 +176,7 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
     const round = new WholeSubsession({
       app,
       session: facts,
+      row,
       roundNumber,
       groups,
       participants: byId,
@@ -200,6 +210,9 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
     for (const player of draft.players.slice(-participants.length)) {
       const id = player.values.participantId as number;
       earlier.set(id, [...(earlier.get(id) ?? []), player.values]);
+      const { values } = byId.get(id) as Row;
+      const [before, payoff] = [values.payoffElsewhere, player.values.payoff] as [number, number];
+      values.payoffElsewhere = roundCurrency(before + payoff, decimals);
     }
     await turn();
   }
@@ -216,13 +229,13 @@ export async function writeSession(
   const people = await many(
     write,
     ParticipantTable,
-    participants.map(({ values: { id: _, ...values } }) => ({ ...values, sessionId })),
+    participants.map(({ values: { id: _, payoffElsewhere: __, ...values } }) => ({ ...values, sessionId })),
   );
-  for (const { app, groups, players, extras } of apps) {
+  for (const { app, groups, players, extras, ...draft } of apps) {
     const subsessions = await many(
       write,
       SubsessionTable,
-      rounds(app).map((roundNumber) => ({ sessionId, app: app.name, roundNumber })),
+      draft.subsessions.map(({ values: { id: _, ...values } }) => ({ ...values, sessionId })),
     );
     const common = (row: Row) => {
       const roundNumber = row.values.roundNumber as number;

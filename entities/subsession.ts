@@ -22,6 +22,8 @@ export interface GroupOfRows {
 export interface SubsessionOptions {
   readonly app: AppSpec;
   readonly session: SessionFacts;
+  /** Its row, with the fields in it that the app declares. */
+  readonly row: Row;
   readonly roundNumber: number;
   /** By idInSubsession. */
   readonly groups: readonly GroupOfRows[];
@@ -94,14 +96,11 @@ export class WholeSubsession {
   #makeHandle(): object {
     const { app, roundNumber } = this.#options;
     // Arrow functions, so that authors may take them out of the object.
+    const fields = Object.keys(app.subsession);
     const members: Record<string, unknown> = {
       roundNumber,
       getGroups: () => this.#groups.map(({ view }) => view.group()),
-      getPlayers: () =>
-        this.#groups
-          .flatMap(({ players, view }) => players.map((row) => ({ row, view })))
-          .sort((a, b) => this.#idInSession(a.row) - this.#idInSession(b.row))
-          .map(({ row, view }) => view.player(row)),
+      getPlayers: () => this.#everybody(),
       getGroupMatrix: () => this.matrix,
       setGroupMatrix: (matrix: unknown) => this.#setMatrix(matrix),
       groupRandomly: (options: { fixedIdInGroup?: boolean } = {}) => {
@@ -121,9 +120,20 @@ export class WholeSubsession {
       },
     };
     Object.defineProperty(members, "session", { enumerable: true, get: () => this.#first().session() });
+    for (const name of fields) {
+      Object.defineProperty(members, name, {
+        enumerable: true,
+        get: () => Reflect.get(this.#first().subsession(), name),
+        set: (value: unknown) => void Reflect.set(this.#first().subsession(), name, value),
+      });
+    }
     const known = Object.keys(members).join(", ");
     const refuse = (_target: object, name: string | symbol): never => {
-      throw new AuthorError("unknown_field", `${app.name}: subsession.${String(name)} cannot be set. It has ${known}.`);
+      const cure =
+        fields.length === 0
+          ? "Declare fields in defineApp: subsession: { ... }"
+          : `Its fields are ${fields.join(", ")}`;
+      throw new AuthorError("unknown_field", `${app.name}: subsession.${String(name)} cannot be set. ${cure}.`);
     };
     return new Proxy(members, {
       get(target, name) {
@@ -132,10 +142,19 @@ export class WholeSubsession {
         }
         return Reflect.get(target, name);
       },
-      set: refuse,
+      set: (target, name, value) =>
+        fields.includes(name as string) ? Reflect.set(target, name, value) : refuse(target, name),
       defineProperty: refuse,
       deleteProperty: refuse,
     });
+  }
+
+  /** By idInSession. */
+  #everybody(): Handle[] {
+    return this.#groups
+      .flatMap(({ players, view }) => players.map((row) => ({ row, view })))
+      .sort((a, b) => this.#idInSession(a.row) - this.#idInSession(b.row))
+      .map(({ row, view }) => view.player(row));
   }
 
   #first(): DirectView {
@@ -211,7 +230,7 @@ export class WholeSubsession {
   }
 
   #viewOf({ row, players, extras }: GroupOfRows): DirectView {
-    const { app, session, roundNumber, decimals, what, at, random, unnumbered } = this.#options;
+    const { app, session, decimals, what, at, random, unnumbered } = this.#options;
     const memory = new GroupMemory(
       app,
       {
@@ -222,16 +241,17 @@ export class WholeSubsession {
         waits: [],
         timers: [...(extras?.get(TimerTable.name) ?? [])],
         session: {},
-        subsession: { roundNumber },
+        subsession: this.#options.row.values,
         seq: 0,
         isNew: true,
       },
       session,
       decimals,
-      row,
+      { group: row, subsession: this.#options.row },
     );
     this.#seat(memory, players);
-    return new DirectView(memory, { what, at, random, own: this.#own, mayWriteSession: true, unnumbered });
+    const everybody = () => this.#everybody();
+    return new DirectView(memory, { what, at, random, own: this.#own, mayWriteShared: true, unnumbered, everybody });
   }
 
   #seat(memory: GroupMemory, players: readonly Row[]): void {

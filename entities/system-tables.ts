@@ -113,6 +113,8 @@ export const ParticipantTable = makeTable({
     fields: "json",
     /** Parameters of the link by which they came, e.g. of Prolific: JSON of texts by name. */
     entry: "json",
+    /** What the app says of them, for the experimenter. */
+    status: "text",
   },
   key: ["id"],
   generated: true,
@@ -153,7 +155,14 @@ export const SettingTable = makeTable({
 /** One app in one round of a session. */
 export const SubsessionTable = makeTable({
   name: "subsession",
-  columns: { id: "id", sessionId: "link", app: "text", roundNumber: "integer" },
+  columns: {
+    id: "id",
+    sessionId: "link",
+    app: "text",
+    roundNumber: "integer",
+    /** What the app declares under `subsession`. */
+    fields: "json",
+  },
   key: ["id"],
   generated: true,
   required: ["sessionId", "app", "roundNumber"],

@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { FieldSpec, ModelSpec } from "./app-spec.ts";
+import type { FieldSpec, ModelSpec, PinnedPage } from "./app-spec.ts";
+import { fieldSpec, text } from "./fields.ts";
 import { type Handle, isHandle, ROW, VIEW } from "./handle.ts";
 import { extraHandle, groupHandle, playerHandle } from "./handles.ts";
-import { type GroupMemory, Row } from "./memory.ts";
+import { type GroupMemory, Row, type SessionFacts } from "./memory.ts";
 import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
-import { OwnFields, ownObject } from "./own-fields.ts";
+import { type Owner, OwnFields, ownObject } from "./own-fields.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
@@ -18,6 +19,8 @@ export interface ParsedJson {
   readonly value: unknown;
 }
 
+const STATUS = fieldSpec(text({ blank: true }), "participant.status");
+
 /** What a view is made with. */
 export interface ViewOptions {
   /** Names the call in errors, e.g. `auction/Bidding live`. */
@@ -26,8 +29,10 @@ export interface ViewOptions {
   readonly random: () => number;
   /** Shared by the views of one call that sees several groups. */
   readonly own?: OwnFields;
-  /** The call may change the session's fields: no other group runs at the same time. */
-  readonly mayWriteSession?: boolean;
+  /** The call may change the fields of the session and of the round: no other group runs at the same time. */
+  readonly mayWriteShared?: boolean;
+  /** The players of all groups of the round, where the call sees them. */
+  readonly everybody?: (() => readonly Handle[]) | undefined;
   /** Rows have no numbers yet, so that `id` cannot be read. */
   readonly unnumbered?: boolean | undefined;
 }
@@ -51,7 +56,8 @@ export abstract class View {
   /** Declared fields of participants and of the session. */
   protected readonly own: OwnFields;
   readonly #ownObjects = new Map<Row, object>();
-  readonly #mayWriteSession: boolean;
+  readonly #mayWriteShared: boolean;
+  readonly #everybody: (() => readonly Handle[]) | undefined;
   readonly #unnumbered: boolean;
 
   constructor(memory: GroupMemory, options: ViewOptions) {
@@ -60,7 +66,8 @@ export abstract class View {
     this.at = options.at;
     this.#draw = options.random;
     this.own = options.own ?? new OwnFields();
-    this.#mayWriteSession = options.mayWriteSession ?? false;
+    this.#mayWriteShared = options.mayWriteShared ?? false;
+    this.#everybody = options.everybody;
     this.#unnumbered = options.unnumbered ?? false;
   }
 
@@ -103,12 +110,29 @@ export abstract class View {
 
   /** The person behind a player. @param row of the participant */
   participant(row: Row): object {
-    const { code, label, idInSession, entry } = row.values;
+    const { code, label, idInSession, entry, startedAt = null } = row.values;
     const parameters: unknown = typeof entry === "string" ? JSON.parse(entry) : {};
     const { session } = this.memory;
     const payoff = () => this.#payoff(row);
+    const where = () => placeOf(this.memory, this.builtIn(row, "pageIndex") as number);
+    const status = {
+      get: () => this.builtIn(row, "status"),
+      set: (value: unknown) => this.#writeStatus(row, value),
+    };
     return this.#ownObject(row, "participant", {
-      ...{ code, label, idInSession, entry: parameters },
+      ...{ code, label, idInSession, entry: parameters, timeStarted: startedAt, visited: startedAt !== null },
+      get isOnWaitPage() {
+        return where() === "waiting";
+      },
+      get finished() {
+        return where() === "finished";
+      },
+      get status() {
+        return status.get();
+      },
+      set status(value: unknown) {
+        status.set(value);
+      },
       get payoff() {
         return payoff();
       },
@@ -135,13 +159,36 @@ export abstract class View {
     return roundCurrency(payoffElsewhere + (this.read(player, "payoff") as number), this.memory.decimals);
   }
 
+  /** A word or two for the experimenter. */
+  #writeStatus(row: Row, value: unknown): void {
+    this.check();
+    const where = `${this.memory.app.name}: participant.status`;
+    this.write(row, "status", checkValue(STATUS, value, where, this.memory.decimals));
+  }
+
   session(): object {
     const { id, code, config, isDemo, row } = this.memory.session;
     const builtIns = { id, code, config, isDemo: isDemo === true };
     return row === undefined ? builtIns : this.#ownObject(row, "session", builtIns);
   }
 
-  #ownObject(row: Row, what: "participant" | "session", builtIns: Record<string, unknown>): object {
+  /** This app in this round. */
+  subsession(): object {
+    const { subsession, roundNumber } = this.memory;
+    return this.#ownObject(subsession, "subsession", { roundNumber });
+  }
+
+  /** The players of all groups. @throws AuthorError where the call sees one group */
+  everybody(what: string): readonly Handle[] {
+    this.check();
+    if (this.#everybody !== undefined) return this.#everybody();
+    throw new AuthorError(
+      "one_group",
+      `${this.what}: ${what}() has no place here: a group runs beside the others, and sees its own players. Use it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true, and store there what pages show of it.`,
+    );
+  }
+
+  #ownObject(row: Row, what: Owner, builtIns: Record<string, unknown>): object {
     let object = this.#ownObjects.get(row);
     if (object === undefined) {
       const { app, decimals, session } = this.memory;
@@ -149,14 +196,14 @@ export abstract class View {
         what,
         app: app.name,
         builtIns,
-        fields: session.ownFields?.[what] ?? {},
+        fields: (what === "subsession" ? app.subsession : session.ownFields?.[what]) ?? {},
         decimals,
         values: () => {
           this.check();
           return this.own.values(row, this.read(row, "fields") as string | null);
         },
         requireWritable: (field) => {
-          if (what === "session") this.#requireSession(field);
+          if (what !== "participant") this.#requireShared(what, field);
         },
       });
       this.#ownObjects.set(row, object);
@@ -164,18 +211,19 @@ export abstract class View {
     return object;
   }
 
-  #requireSession(field: string): void {
-    if (this.#mayWriteSession) return;
+  #requireShared(what: "session" | "subsession", field: string): void {
+    if (this.#mayWriteShared) return;
     throw new AuthorError(
-      "session_read_only",
-      `${this.what}: session${field === "" ? "'s fields" : `.${field}`} cannot be changed here, since other groups read it at the same time. Set it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true.`,
+      `${what}_read_only`,
+      `${this.what}: ${what}${field === "" ? "'s fields" : `.${field}`} cannot be changed here, since other groups read it at the same time. Set it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true.`,
     );
   }
 
   /** The fields of participants and of the session that were changed. @throws AuthorError for what is not JSON, or not theirs to change */
   protected *changedOwn(): Iterable<{ row: Row; text: string }> {
     for (const changed of this.own.changed()) {
-      if (changed.row === this.memory.session.row) this.#requireSession("");
+      if (changed.row === this.memory.session.row) this.#requireShared("session", "");
+      if (changed.row === this.memory.subsession) this.#requireShared("subsession", "");
       yield changed;
     }
   }
@@ -407,6 +455,24 @@ export abstract class View {
   #deletedError(row: Row): AuthorError {
     return new AuthorError("row_deleted", `${row.model?.app}: this ${row.model?.name} was deleted.`);
   }
+}
+
+/** Pages of sessions, which are many: they are parsed when somebody first asks. */
+const pinned = new WeakMap<SessionFacts, readonly PinnedPage[]>();
+
+/** Where in the study a participant of this group is, by their page's index. */
+function placeOf({ app, session }: GroupMemory, index: number): "playing" | "waiting" | "finished" {
+  let pages = pinned.get(session);
+  if (pages === undefined) {
+    pages = JSON.parse((session.row?.values.pages ?? "[]") as string) as PinnedPage[];
+    pinned.set(session, pages);
+  }
+  const at = pages[index - 1];
+  if (at === undefined) return index > pages.length ? "finished" : "playing";
+  // Wait pages are at the same place in everybody's order.
+  return at.app === app.name && app.pages.some(({ name, wait }) => name === at.page && wait !== undefined)
+    ? "waiting"
+    : "playing";
 }
 
 /** The view of a synchronous call: reads and writes memory, and keeps the undo in its unit. */

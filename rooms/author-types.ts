@@ -43,10 +43,14 @@ export interface SessionBuiltIns {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** One app in one round. */
-export interface Subsession {
-  readonly roundNumber: number;
-}
+/** No fields of one's own. */
+export type NoFields = Readonly<Record<never, never>>;
+
+/** One app in one round, as its groups see it: the fields declared under `subsession` are set in creatingSession, and
+ * where all groups wait for each other. */
+export type Subsession<S extends Fields = NoFields> = { readonly roundNumber: number } & {
+  readonly [K in keyof S]: DeepReadonly<S[K]["type"]>;
+};
 
 /** The person behind a player, over all apps of the session: what is built in, and the project's participantFields. */
 export type Participant = ParticipantBuiltIns & ParticipantFields;
@@ -64,12 +68,24 @@ export interface ParticipantBuiltIns {
   readonly payoffInRealWorldCurrency: number;
   /** The same with the session config's `participationFee`. */
   readonly payoffPlusParticipationFee: number;
+  /** When they opened their link, in milliseconds since 1970 (UTC); null before. */
+  readonly timeStarted: number | null;
+  /** They have opened their link. */
+  readonly visited: boolean;
+  /** They are on a wait page of this app and round. */
+  readonly isOnWaitPage: boolean;
+  /** They are past the last page of the study. */
+  readonly finished: boolean;
+  /** A word or two of yours for the experimenter, e.g. "dropped out"; null: none. May be set. */
+  status: string | null;
   /** Parameters of the link by which the person came, e.g. `entry.STUDY_ID`. */
   readonly entry: Readonly<Record<string, string>>;
 }
 
 /** A participant in one round: built-in properties and the fields declared under `player`. */
-export type Player<G extends Fields, P extends Fields> = PlayerBuiltIns<G, P> & RoleOf<P> & FieldsOf<P, G, P>;
+export type Player<G extends Fields, P extends Fields, S extends Fields = NoFields> = PlayerBuiltIns<G, P, S> &
+  RoleOf<P> &
+  FieldsOf<P, G, P, S>;
 
 /** An app without roles may have a field of that name. */
 type RoleOf<P> = "role" extends keyof P
@@ -80,9 +96,10 @@ type RoleOf<P> = "role" extends keyof P
     };
 
 /** The players who interact in one round: built-in properties and the fields declared under `group`. */
-export type Group<G extends Fields, P extends Fields> = GroupBuiltIns<G, P> & FieldsOf<G, G, P>;
+export type Group<G extends Fields, P extends Fields, S extends Fields = NoFields> = GroupBuiltIns<G, P, S> &
+  FieldsOf<G, G, P, S>;
 
-export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
+export interface PlayerBuiltIns<G extends Fields, P extends Fields, S extends Fields> {
   /** Unique among all players of this app. */
   readonly id: number;
   /** 1 to the size of the group. */
@@ -93,14 +110,16 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
   readonly connected: boolean;
   /** What the player earned in this round; 0 at first. */
   payoff: number;
-  readonly group: Group<G, P>;
+  readonly group: Group<G, P, S>;
   readonly participant: Participant;
   readonly session: Session;
-  readonly subsession: Subsession;
+  readonly subsession: Subsession<S>;
   /** The label of what was chosen in a field with choices, e.g. `"Strongly agree"`; "" if nothing is set. */
   fieldDisplay(field: keyof P & string): string;
   /** The rest of the group, by idInGroup. */
-  getOthersInGroup(): Player<G, P>[];
+  getOthersInGroup(): Player<G, P, S>[];
+  /** The rest of the round, by idInSession. @throws but in creatingSession and where all groups wait for each other */
+  getOthersInSubsession(): Player<G, P, S>[];
   /** The participant's earlier rounds of this app, oldest first, read-only. */
   inPreviousRounds(): PastPlayer<P>[];
   /** This round or an earlier one, read-only. @throws for a round that is still to come */
@@ -109,22 +128,22 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields> {
   inAllRounds(): PastPlayer<P>[];
 }
 
-export interface GroupBuiltIns<G extends Fields, P extends Fields> {
+export interface GroupBuiltIns<G extends Fields, P extends Fields, S extends Fields> {
   /** Unique among all groups of all apps. */
   readonly id: number;
   /** 1, 2, 3 ... in the round. */
   readonly idInSubsession: number;
   readonly roundNumber: number;
   readonly session: Session;
-  readonly subsession: Subsession;
+  readonly subsession: Subsession<S>;
   /** The label of what was chosen in a field with choices; "" if nothing is set. */
   fieldDisplay(field: keyof G & string): string;
   /** All players of the group, by idInGroup. */
-  getPlayers(): Player<G, P>[];
+  getPlayers(): Player<G, P, S>[];
   /** @throws if the group has no such player */
-  getPlayerById(idInGroup: number): Player<G, P>;
+  getPlayerById(idInGroup: number): Player<G, P, S>;
   /** @throws if the app has no such role, or the group nobody with it */
-  getPlayerByRole(role: string): Player<G, P>;
+  getPlayerByRole(role: string): Player<G, P, S>;
   /**
    * Has `app.timer(name, ...)` run once, so many seconds from now, whether or not anybody is connected then.
    * The timer is part of what the present call does: if that fails, it is not set.
@@ -192,7 +211,8 @@ export type PastPlayer<P extends Fields> = {
 } & { readonly [K in keyof P as IsLink<P[K]> extends true ? never : K]: DeepReadonly<P[K]["type"]> };
 
 /** One row of an extra model. */
-export type Row<F extends Fields, G extends Fields, P extends Fields> = RowBuiltIns & FieldsOf<F, G, P>;
+export type Row<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> = RowBuiltIns &
+  FieldsOf<F, G, P, S>;
 
 export interface RowBuiltIns {
   /** 1, 2, 3 ... over all extra rows of the group, in order of creation. */
@@ -202,33 +222,36 @@ export interface RowBuiltIns {
 }
 
 /** An author's own table. */
-export interface ExtraModel<F extends Fields, G extends Fields, P extends Fields> {
+export interface ExtraModel<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> {
   /** Makes a row: links and fields without an `initial` value must be given, unless `blank`. */
-  create(values: NewRow<F, G, P>): Row<F, G, P>;
+  create(values: NewRow<F, G, P, S>): Row<F, G, P, S>;
   /** The rows with all of these values, in order of creation. Name the `player` or `group` whose rows are meant. */
-  filter(where: RowFilter<F, G, P>): Row<F, G, P>[];
+  filter(where: RowFilter<F, G, P, S>): Row<F, G, P, S>[];
 }
 
-export type NewRow<F extends Fields, G extends Fields, P extends Fields> = {
-  [K in RequiredNames<F>]: FieldType<F[K], G, P>;
+export type NewRow<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> = {
+  [K in RequiredNames<F>]: FieldType<F[K], G, P, S>;
 } & {
-  [K in Exclude<keyof F, RequiredNames<F>>]?: FieldType<F[K], G, P>;
+  [K in Exclude<keyof F, RequiredNames<F>>]?: FieldType<F[K], G, P, S>;
 };
 
-export type RowFilter<F extends Fields, G extends Fields, P extends Fields> = Partial<FieldsOf<F, G, P>> & {
+export type RowFilter<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> = Partial<
+  FieldsOf<F, G, P, S>
+> & {
   /** All rows of this group, unless the model has a `group` link of its own. */
-  group?: Group<G, P>;
+  group?: Group<G, P, S>;
 };
 
 /** The declared fields as properties. */
-export type FieldsOf<F extends Fields, G extends Fields, P extends Fields> = {
-  -readonly [K in keyof F]: FieldType<F[K], G, P>;
+export type FieldsOf<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> = {
+  -readonly [K in keyof F]: FieldType<F[K], G, P, S>;
 };
 
 /** What a field reads as: links become the app's player or group. */
-export type FieldType<F, G extends Fields, P extends Fields> = F extends Field<infer T> ? Linked<T, G, P> : never;
-type Linked<T, G extends Fields, P extends Fields> =
-  T extends LinkTo<infer W> ? (W extends "player" ? Player<G, P> : Group<G, P>) : T;
+export type FieldType<F, G extends Fields, P extends Fields, S extends Fields = NoFields> =
+  F extends Field<infer T> ? Linked<T, G, P, S> : never;
+type Linked<T, G extends Fields, P extends Fields, S extends Fields> =
+  T extends LinkTo<infer W> ? (W extends "player" ? Player<G, P, S> : Group<G, P, S>) : T;
 
 type RequiredNames<F extends Fields> = {
   [K in keyof F]: F[K]["start"] extends "set" ? never : null extends F[K]["type"] ? never : K;

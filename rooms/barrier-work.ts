@@ -3,7 +3,7 @@ import { Row, type SessionFacts } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { GroupRows, JournalEntry, StoredUnit } from "../entities/store.ts";
 import { WholeSubsession } from "../entities/subsession.ts";
-import { ParticipantTable, WaitPageTable } from "../entities/system-tables.ts";
+import { ParticipantTable, SubsessionTable, WaitPageTable } from "../entities/system-tables.ts";
 import type { RowChange, Value, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
@@ -28,7 +28,9 @@ export class BarrierWork {
   readonly #dice: Dice;
   readonly #whole: WholeSubsession;
   readonly #people = new Map<number, Row>();
-  readonly #sessionFields: Value;
+  /** Fields of the session and of the round, as they were. */
+  readonly #sharedFields: readonly Value[];
+  readonly #shared: readonly Row[];
   /** Groups that the function has made; they get their numbers later, and have negative ones until then. */
   readonly newGroups: Row[] = [];
   /** Who was at the page and goes on. */
@@ -57,10 +59,13 @@ export class BarrierWork {
     const newest = rows[0]?.session as Values;
     // As it is now: another round's barrier may have changed it since the actor was loaded.
     const sessionRow = new Row((session.row as Row).table, null, newest);
-    this.#sessionFields = newest.fields ?? null;
+    const subsessionRow = new Row(SubsessionTable, null, rows[0]?.subsession as Values);
+    this.#shared = [sessionRow, subsessionRow];
+    this.#sharedFields = this.#shared.map(({ values }) => values.fields ?? null);
     this.#whole = new WholeSubsession({
       app,
       session: { ...session, row: sessionRow },
+      row: subsessionRow,
       roundNumber,
       groups: rows.map(({ group, players, extras }) => ({
         row: new Row(app.group.table, app.group, group),
@@ -144,9 +149,9 @@ export class BarrierWork {
     }
   }
 
-  get sessionChanged(): boolean {
-    const [first] = this.#whole.groups;
-    return (first?.view.memory.session.row?.values.fields ?? null) !== this.#sessionFields;
+  /** Fields of the session or of the round, which actors outside of this work may have in memory. */
+  get sharedChanged(): boolean {
+    return this.#shared.some(({ values }, i) => (values.fields ?? null) !== this.#sharedFields[i]);
   }
 
   /** A unit for each group, those that are new or no more included. */

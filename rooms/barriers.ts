@@ -215,10 +215,20 @@ export class Barriers {
   async #read(ids: readonly number[], app: AppSpec): Promise<GroupRows[]> {
     const rows: GroupRows[] = [];
     for (let i = 0; i < ids.length; i += READS_AT_ONCE) {
-      const some = ids.slice(i, i + READS_AT_ONCE).map((id) => this.#actors.world.store.read.group(id, app));
+      const some = ids.slice(i, i + READS_AT_ONCE).map((id) => this.#readGroup(id, app));
       rows.push(...(await Promise.all(some)));
     }
     return rows.sort((a, b) => (a.group.idInSubsession as number) - (b.group.idInSubsession as number));
+  }
+
+  /** A group's rows, with what its participants earned elsewhere. */
+  async #readGroup(id: number, app: AppSpec): Promise<GroupRows> {
+    const { store, currency } = this.#actors.world;
+    const rows = await store.read.group(id, app);
+    const ids = rows.participants.map((person) => person.id as number);
+    const elsewhere = await store.read.payoffsElsewhere(ids, id, currency.decimals);
+    for (const person of rows.participants) person.payoffElsewhere = elsewhere.get(person.id as number) ?? 0;
+    return rows;
   }
 
   /** Runs the function and commits what it changes, with everybody past the page. */
@@ -251,7 +261,7 @@ export class Barriers {
       return "done";
     }
     this.#end(barrier, held);
-    if (work.sessionChanged) this.#actors.endSession(session.id);
+    if (work.sharedChanged) this.#actors.endSession(session.id);
     const pages = JSON.parse(rows[0]?.session.pages as string);
     const itinerary = new Itinerary(pages, barrier.app, barrier.roundNumber);
     for (const person of work.ended) {

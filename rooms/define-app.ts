@@ -1,13 +1,13 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerMethod } from "../entities/app-spec.ts";
-import { makeExtraModels, makeModel } from "../entities/app-tables.ts";
+import { makeExtraModels, makeModel, subsessionFields } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle, VIEW } from "../entities/handle.ts";
 import type { PageOrder } from "../entities/page-order.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { checkGroupSize, checkName, checkRoles, checkRounds, presenceGrace, publishPresence } from "./app-options.ts";
-import type { ExtraModel, Group, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
+import type { ExtraModel, Group, NoFields, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import { type GivenOptions, makePage } from "./define-page.ts";
 import { checkTimer } from "./define-timer.ts";
@@ -26,10 +26,15 @@ import type { WholeSubsession } from "./subsession-types.ts";
 
 type Models = Readonly<Record<string, Fields>>;
 type Constants = Readonly<Record<string, unknown>>;
-type Empty = Readonly<Record<never, never>>;
 
 /** What {@link defineApp} takes. */
-export interface AppDefinition<C extends Constants, G extends Fields, P extends Fields, X extends Models> {
+export interface AppDefinition<
+  C extends Constants,
+  G extends Fields,
+  P extends Fields,
+  X extends Models,
+  U extends Fields = NoFields,
+> {
   /** As in the app's folder, its URLs and its tables: small letters, digits and underscores. */
   name: string;
   /** For people. Default: the name. */
@@ -50,6 +55,9 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
   publishPresence?: boolean;
   /** Numbers and texts that stay the same; `C` in templates. */
   constants?: C;
+  /** Fields of the app in one round, with all of its groups: `player.subsession.price`. Set in creatingSession, and
+   * where all groups wait for each other. */
+  subsession?: U;
   /** Fields of a group. */
   group?: G;
   /** Fields of a player in one round. */
@@ -59,10 +67,16 @@ export interface AppDefinition<C extends Constants, G extends Fields, P extends 
 }
 
 /** A defined app: what its module exports as default. */
-export interface App<C extends Constants, G extends Fields, P extends Fields, X extends Models> {
+export interface App<
+  C extends Constants,
+  G extends Fields,
+  P extends Fields,
+  X extends Models,
+  U extends Fields = NoFields,
+> {
   readonly name: string;
   readonly constants: C;
-  readonly extraModels: { readonly [M in keyof X]: ExtraModel<X[M], G, P> };
+  readonly extraModels: { readonly [M in keyof X]: ExtraModel<X[M], G, P, U> };
   /**
    * Adds a page after those that were added before.
    *
@@ -71,19 +85,19 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    */
   page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options: PageOptions<Player<G, P>, G> &
-      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L> & { formModel: "group" },
+    options: PageOptions<Player<G, P, U>, G> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel: "group" },
   ): PageOf<I, DS, R, L>;
   page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options?: PageOptions<Player<G, P>, P> &
-      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L> & { formModel?: "player" },
+    options?: PageOptions<Player<G, P, U>, P> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel?: "player" },
   ): PageOf<I, DS, R, L>;
   /**
    * Runs when a session is created, for each round of the app in order: forms groups, assigns treatments,
    * sets fields. If it throws, there is no session.
    */
-  creatingSession(run: (subsession: WholeSubsession<G, P>) => void): void;
+  creatingSession(run: (subsession: WholeSubsession<G, P, U>) => void): void;
   /**
    * Adds a page on which players wait for each other; it needs no template.
    *
@@ -91,15 +105,15 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    */
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options: WaitPageBasics<Player<G, P>> &
-      WaitForAllGroups<Player<G, P>, WholeSubsession<G, P>> &
-      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
+    options: WaitPageBasics<Player<G, P, U>> &
+      WaitForAllGroups<Player<G, P, U>, WholeSubsession<G, P, U>> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L>,
   ): PageOf<I, DS, R, L>;
   waitPage<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options?: WaitPageBasics<Player<G, P>> &
-      WaitForGroup<Player<G, P>, Group<G, P>> &
-      LiveOptions<Player<G, P>, D, I, S, DS, R, M, RM, L>,
+    options?: WaitPageBasics<Player<G, P, U>> &
+      WaitForGroup<Player<G, P, U>, Group<G, P, U>> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L>,
   ): PageOf<I, DS, R, L>;
   /**
    * Adds a table of your own making to the data exports: `rows` gets one group after the other, and gives
@@ -108,7 +122,7 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @param name names the file, `<app>_<name>.csv`
    * @throws AuthorError for a mistake in its options
    */
-  customExport(name: string, options: ExportOptions<Group<G, P>>): void;
+  customExport(name: string, options: ExportOptions<Group<G, P, U>>): void;
   /**
    * Says what happens when a timer fires that the group has set: `group.after(60, "close")`. It is a unit of the
    * group like a message, needs no open browser, and survives restarts.
@@ -117,20 +131,25 @@ export interface App<C extends Constants, G extends Fields, P extends Fields, X 
    * @returns may stand for the name where a timer is set; then the payload's type is checked
    * @throws AuthorError for a wrong name or handler
    */
-  timer<D = unknown>(name: string, handler: TimerHandler<Group<G, P>, D>): Timer<D>;
+  timer<D = unknown>(name: string, handler: TimerHandler<Group<G, P, U>, D>): Timer<D>;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
 
 /** The player type of an app: `function profit(player: PlayerOf<typeof app>) { ... }`. */
-export type PlayerOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Player<G, P> : never;
+export type PlayerOf<A> = A extends App<infer _C, infer G, infer P, infer _X, infer U> ? Player<G, P, U> : never;
 /** The group type of an app. */
-export type GroupOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? Group<G, P> : never;
+export type GroupOf<A> = A extends App<infer _C, infer G, infer P, infer _X, infer U> ? Group<G, P, U> : never;
 /** The type of what creatingSession gets. */
-export type SubsessionOf<A> = A extends App<infer _C, infer G, infer P, infer _X> ? WholeSubsession<G, P> : never;
+export type SubsessionOf<A> =
+  A extends App<infer _C, infer G, infer P, infer _X, infer U> ? WholeSubsession<G, P, U> : never;
 /** The row type of one of an app's extra models: `RowOf<typeof app, "Bid">`. */
 export type RowOf<A, M extends string> =
-  A extends App<infer _C, infer G, infer P, infer X> ? (M extends keyof X ? Row<X[M], G, P> : never) : never;
+  A extends App<infer _C, infer G, infer P, infer X, infer U>
+    ? M extends keyof X
+      ? Row<X[M], G, P, U>
+      : never
+    : never;
 
 const APP_OPTIONS = [
   "name",
@@ -143,6 +162,7 @@ const APP_OPTIONS = [
   "presenceGrace",
   "publishPresence",
   "constants",
+  "subsession",
   "group",
   "player",
   "extraModels",
@@ -154,11 +174,12 @@ const APP_OPTIONS = [
  * @throws AuthorError naming app, model, field, value and cure
  */
 export function defineApp<
-  const C extends Constants = Empty,
-  G extends Fields = Empty,
-  P extends Fields = Empty,
-  X extends Models = Empty,
->(definition: AppDefinition<C, G, P, X>): App<C, G, P, X> {
+  const C extends Constants = NoFields,
+  G extends Fields = NoFields,
+  P extends Fields = NoFields,
+  X extends Models = NoFields,
+  U extends Fields = NoFields,
+>(definition: AppDefinition<C, G, P, X, U>): App<C, G, P, X, U> {
   const name = checkName(definition);
   const { title, doc, playersPerGroup, rounds, constants } = definition;
   checkKeys(definition, APP_OPTIONS, `${name}: defineApp`);
@@ -184,6 +205,7 @@ export function defineApp<
     presenceGrace: presenceGrace(definition.presenceGrace, name),
     publishPresence: publishPresence(definition.publishPresence, name),
     constants: constants ?? {},
+    subsession: subsessionFields(name, definition.subsession ?? {}),
     group: makeModel(name, "group", "Group", definition.group ?? {}),
     player: makeModel(name, "player", "Player", definition.player ?? {}),
     extras,
@@ -197,7 +219,7 @@ export function defineApp<
     // Left out, C is the empty type.
     constants: (constants ?? {}) as C,
     // The fields' types exist at compile time only; the view checks values against the very same fields.
-    extraModels: models as App<C, G, P, X>["extraModels"],
+    extraModels: models as App<C, G, P, X, U>["extraModels"],
     spec,
     page(pageName: string, options: GivenOptions = {}) {
       pages.push(makePage(spec, pageName, options));
@@ -217,7 +239,7 @@ export function defineApp<
     },
     waitPage(
       pageName: string,
-      options: WaitPageOptions<Player<G, P>, Group<G, P>, WholeSubsession<G, P>> & RawLiveOptions = {},
+      options: WaitPageOptions<Player<G, P, U>, Group<G, P, U>, WholeSubsession<G, P, U>> & RawLiveOptions = {},
     ) {
       const where = `${name}: page ${pageName}`;
       const { page, wait } = splitWaitOptions(where, options);

@@ -9,6 +9,8 @@ export interface FoundAtLoad {
   readonly participants: readonly Values[];
   /** What the project declares for sessions, as it was then: JSON text. */
   readonly session: unknown;
+  /** What the app declares under `subsession`, as it was then: JSON text. */
+  readonly subsession?: unknown;
   /** The first time only: the group's rows as its session was made. From here on, the journal has every change. */
   readonly rows?: {
     readonly group: Values;
@@ -27,6 +29,7 @@ export function foundAtLoad(version: string | null, rows: GroupRows, participant
     version: version === null ? null : JSON.parse(version),
     participants,
     session: rows.session.fields ?? null,
+    subsession: rows.subsession.fields ?? null,
     ...(rows.isNew ? { rows: { group, players, extras: Object.fromEntries(extras), waits, timers } } : {}),
   };
   return JSON.stringify(found);

@@ -123,7 +123,7 @@ async function load(
     waits: copies(first?.waits ?? valuesOf((before as Actor).memory.waits.values())),
     timers: copies(first?.timers ?? valuesOf((before as Actor).memory.timers.values())),
     session: { ...stored.session, fields: (found.session ?? null) as string | null },
-    subsession: stored.subsession,
+    subsession: { ...stored.subsession, fields: (found.subsession ?? null) as string | null },
     seq: entry.seq - 1,
     isNew: first !== undefined,
   };

@@ -1,15 +1,22 @@
 import type { Fields } from "../entities/fields.ts";
-import type { Group, Player, Session } from "./author-types.ts";
+import type { FieldsOf, Group, NoFields, Player, Session } from "./author-types.ts";
 
 /** One app in one round with all of its groups, as `creatingSession` and the wait pages of all groups get it. */
-export interface WholeSubsession<G extends Fields, P extends Fields> {
+export type WholeSubsession<G extends Fields, P extends Fields, S extends Fields = NoFields> = SubsessionBuiltIns<
+  G,
+  P,
+  S
+> &
+  FieldsOf<S, G, P, S>;
+
+export interface SubsessionBuiltIns<G extends Fields, P extends Fields, S extends Fields> {
   readonly roundNumber: number;
   /** Its declared fields may be set here. */
   readonly session: Session;
   /** All groups, by idInSubsession. */
-  getGroups(): Group<G, P>[];
+  getGroups(): Group<G, P, S>[];
   /** All players, by the participant's idInSession. */
-  getPlayers(): Player<G, P>[];
+  getPlayers(): Player<G, P, S>[];
   /** The groups as lists of the participants' idInSession, in the order of idInGroup. */
   getGroupMatrix(): number[][];
   /**
@@ -17,7 +24,7 @@ export interface WholeSubsession<G extends Fields, P extends Fields> {
    *
    * @throws AuthorError `group_data` once a field of a group was set: it would be lost
    */
-  setGroupMatrix(matrix: readonly (readonly (number | Player<G, P>)[])[]): void;
+  setGroupMatrix(matrix: readonly (readonly (number | Player<G, P, S>)[])[]): void;
   /** Mixes players over groups of the same sizes. @param options.fixedIdInGroup each keeps their idInGroup, and so their role */
   groupRandomly(options?: { fixedIdInGroup?: boolean }): void;
   /** The groups of an earlier round of this app. */

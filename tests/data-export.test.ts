@@ -77,6 +77,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         "mturk_assignment_id",
         "payoff",
         "entry",
+        "status",
         "treatment",
       ].map((name) => `participant.${name}`),
       ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),
@@ -86,7 +87,8 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         [
           ...["player.id_in_group", "player.role", "player.payoff", "player.age", "player.share", "player.is_happy"],
           ...["player.color", "player.story", "player.picks", "player.sold_at"],
-          ...["group.id_in_subsession", "group.price", "subsession.round_number"],
+          ...["group.id_in_subsession", "group.price"],
+          ...["subsession.round_number", "subsession.season", "subsession.tax"],
         ].map((name) => `trade.${round}.${name}`),
       ),
     ]);
@@ -109,6 +111,9 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       "trade.1.group.price": "3",
       "trade.2.group.price": "4",
       "trade.2.player.age": "",
+      "trade.1.subsession.season": "dry",
+      "trade.2.subsession.season": "wet",
+      "trade.2.subsession.tax": "0.5",
     });
   });
 
@@ -216,6 +221,10 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     expect(words.find((row) => row.column === "player.color")).toMatchObject({
       app: "trade",
       choices: "r = Red; blue",
+    });
+    expect(words.find((row) => row.column === "subsession.tax")).toMatchObject({ app: "trade", unit: "EUR" });
+    expect(words.find((row) => row.column === "trade.2.subsession.season")).toMatchObject({
+      ...{ app: "trade", meaning: "part of the year", round: "2", type: "text" },
     });
     expect(words.find((row) => row.column === "trade.2.group.price")).toMatchObject({
       ...{ unit: "EUR", meaning: "price of the last trade", round: "2" },

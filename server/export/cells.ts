@@ -83,7 +83,7 @@ export async function peopleById(source: Source, ids: Iterable<number>): Promise
   return peopleOf(source, await source.snapshot.among(ParticipantTable, "id", [...new Set(ids)]));
 }
 
-/** The columns that oTree's exports have of a participant, under oTree's names and in its order, and `entry`. */
+/** The columns that oTree's exports have of a participant, under oTree's names and in its order, `entry` and `status`. */
 export function participantCells(source: Source): Cell<Person>[] {
   const page = ({ values, session }: Person) =>
     orderedPages(session.pages, values.pageOrder)[Number(values.pageIndex) - 1];
@@ -138,22 +138,28 @@ export function participantCells(source: Source): Cell<Person>[] {
       unit: source.currencyUnit,
     },
     cell("entry", "json", "parameters of the link by which the participant came", ({ values }) => values.entry ?? null),
+    cell("status", "text", "what the app last said of the participant", ({ values }) => values.status ?? null),
     ...ownCells("participant", source.ownFields.participant, source, ({ values }: Person) => values),
   ];
 }
 
-/** The columns of what a project declares for its participants or sessions, kept as JSON in the row's `fields`. */
-function ownCells<Row>(
+/**
+ * The columns of what is declared for participants, sessions or subsessions, kept as JSON in the row's `fields`.
+ *
+ * @param app whose fields they are; left out: the project's
+ */
+export function ownCells<Row>(
   prefix: string,
   specs: OwnFieldSpecs["participant"],
   source: Source,
   rowOf: (row: Row) => Values,
+  app?: string,
 ): Cell<Row>[] {
   return Object.entries(specs).map(([name, spec]) => {
     const cell = fieldCell(name, spec, source, `${prefix}.`, "");
     return {
       ...cell,
-      app: undefined,
+      app,
       of: (row: Row) => {
         const { fields } = rowOf(row);
         const values = typeof fields === "string" ? (JSON.parse(fields) as Record<string, unknown>) : {};

@@ -41,9 +41,13 @@ async function memoryOf(source: Source, app: AppSpec, group: Values): Promise<Gr
     isDemo: rows.session.isDemo === true,
     row: new Row(SessionTable, null, rows.session),
     ownFields: source.ownFields,
+    formats: source.formats,
   };
   const memory = new GroupMemory(app, rows, session, source.decimals);
+  const ids = rows.participants.map(({ id }) => Number(id));
+  const elsewhere = await read.payoffsElsewhere(ids, Number(group.id), source.decimals);
   for (const participant of rows.participants) {
+    participant.payoffElsewhere = elsewhere.get(Number(participant.id)) ?? 0;
     const round = memory.roundNumber;
     const earlier = round > 1 ? await read.earlierPlayers(Number(participant.id), app, round) : [];
     memory.adopt(participant, earlier);

@@ -1,6 +1,6 @@
 import type { AppSpec } from "../../entities/app-spec.ts";
 import type { Values } from "../../entities/tables.ts";
-import { type Cell, fieldCells, type Source } from "./cells.ts";
+import { type Cell, fieldCells, ownCells, type Source } from "./cells.ts";
 
 /** `player.…` of one app: the built-in columns, then the author's. */
 export function playerCells(app: AppSpec, source: Source): Cell<Values>[] {
@@ -45,8 +45,8 @@ export function groupCells(app: AppSpec, source: Source): Cell<Values>[] {
   ];
 }
 
-/** `subsession.…`, taken from the player's row. */
-export function subsessionCells(app: AppSpec): Cell<Values>[] {
+/** `subsession.…` of one app, of the subsession's row. */
+export function subsessionCells(app: AppSpec, source: Source): Cell<Values>[] {
   return [
     {
       name: "subsession.round_number",
@@ -55,5 +55,6 @@ export function subsessionCells(app: AppSpec): Cell<Values>[] {
       app: app.name,
       of: (row) => row.roundNumber ?? null,
     },
+    ...ownCells("subsession", app.subsession, source, (row: Values) => row, app.name),
   ];
 }

@@ -1,6 +1,6 @@
 import type { AppSpec, ModelSpec } from "../../entities/app-spec.ts";
-import { ActorTable } from "../../entities/system-tables.ts";
-import { snakeCase, type Value, type Values } from "../../entities/tables.ts";
+import { ActorTable, SubsessionTable } from "../../entities/system-tables.ts";
+import { snakeCase, type Table, type Value, type Values } from "../../entities/tables.ts";
 import { fieldCell, type Person, participantCells, peopleById, type Source, sessionCells } from "./cells.ts";
 import type { DataColumn, DataTable } from "./data-set.ts";
 import { groupCells, playerCells, subsessionCells } from "./model-cells.ts";
@@ -10,7 +10,7 @@ export function perApp(app: AppSpec, source: Source): DataTable {
   const person = participantCells(source);
   const player = playerCells(app, source);
   const group = groupCells(app, source);
-  const subsession = subsessionCells(app);
+  const subsession = subsessionCells(app, source);
   const session = sessionCells();
   return {
     columns: [...person, ...player, ...group, ...subsession, ...session],
@@ -18,7 +18,8 @@ export function perApp(app: AppSpec, source: Source): DataTable {
     async *rows() {
       for await (const players of source.snapshot.scan(app.player.table, source.sessionId)) {
         const people = await peopleById(source, idsOf(players, "participantId"));
-        const groups = await byId(source, app.group, idsOf(players, "groupId"));
+        const groups = await byId(source, app.group.table, idsOf(players, "groupId"));
+        const subsessions = await byId(source, SubsessionTable, idsOf(players, "subsessionId"));
         yield players.flatMap((row) => {
           const one = people.get(Number(row.participantId));
           if (one === undefined) return [];
@@ -28,7 +29,7 @@ export function perApp(app: AppSpec, source: Source): DataTable {
               ...person.map((cell) => cell.of(one)),
               ...player.map((cell) => cell.of(row)),
               ...group.map((cell) => (own === undefined ? null : cell.of(own))),
-              ...subsession.map((cell) => cell.of(row)),
+              ...subsession.map((cell) => cell.of(subsessions.get(Number(row.subsessionId)) ?? row)),
               ...session.map((cell) => cell.of(one.session)),
             ],
           ];
@@ -59,10 +60,10 @@ export function extraModel(app: AppSpec, model: ModelSpec, source: Source): Data
     total: () => source.snapshot.count(model.table, source.sessionId),
     async *rows() {
       for await (const rows of source.snapshot.scan(model.table, source.sessionId)) {
-        const groups = await byId(source, app.group, idsOf(rows, "actorId"));
+        const groups = await byId(source, app.group.table, idsOf(rows, "actorId"));
         const players = await byId(
           source,
-          app.player,
+          app.player.table,
           playerLinks.flatMap((name) => idsOf(rows, name)),
         );
         const people = await peopleById(source, idsOf([...players.values()], "participantId"));
@@ -132,8 +133,8 @@ function extraColumns(app: AppSpec, model: ModelSpec, source: Source): ExtraColu
   return columns;
 }
 
-async function byId(source: Source, model: ModelSpec, ids: readonly number[]): Promise<Map<number, Values>> {
-  const rows = await source.snapshot.among(model.table, "id", [...new Set(ids)]);
+async function byId(source: Source, table: Table, ids: readonly number[]): Promise<Map<number, Values>> {
+  const rows = await source.snapshot.among(table, "id", [...new Set(ids)]);
   return new Map(rows.map((row) => [Number(row.id), row]));
 }
 

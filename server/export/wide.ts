@@ -47,15 +47,20 @@ export async function wide(source: Source): Promise<DataTable> {
 
   async function chunk(participants: readonly Values[]): Promise<Value[][]> {
     const people = await peopleOf(source, participants);
-    const played = new Map<string, { player: Values; group: Values | undefined }>();
+    const played = new Map<string, { player: Values; group: Values | undefined; subsession: Values }>();
     for (const app of new Set(blocks.map((block) => block.app))) {
       const players = await source.snapshot.among(app.player.table, "participantId", [...people.keys()]);
       const ids = new Set(players.flatMap(({ groupId }) => (groupId === null ? [] : [Number(groupId)])));
       const groups = await source.snapshot.among(app.group.table, "id", [...ids]);
       const groupById = new Map(groups.map((group) => [group.id, group]));
+      const rounds = await source.snapshot.among(SubsessionTable, "id", [
+        ...new Set(players.map(({ subsessionId }) => Number(subsessionId))),
+      ]);
+      const roundById = new Map(rounds.map((round) => [round.id, round]));
       for (const player of players) {
         const key = `${player.participantId}/${app.name}/${player.roundNumber}`;
-        played.set(key, { player, group: groupById.get(player.groupId ?? null) });
+        const group = groupById.get(player.groupId ?? null);
+        played.set(key, { player, group, subsession: roundById.get(player.subsessionId ?? null) ?? player });
       }
     }
     return [...people.values()].map((one) => {
@@ -64,7 +69,7 @@ export async function wide(source: Source): Promise<DataTable> {
         const found = played.get(`${one.values.id}/${app.name}/${round}`);
         for (const cell of player) row.push(found === undefined ? null : cell.of(found.player));
         for (const cell of group) row.push(found?.group === undefined ? null : cell.of(found.group));
-        for (const cell of subsession) row.push(found === undefined ? null : cell.of(found.player));
+        for (const cell of subsession) row.push(found === undefined ? null : cell.of(found.subsession));
       }
       return row;
     });
@@ -96,7 +101,7 @@ async function blocksOf(source: Source): Promise<Block[]> {
         round,
         player: of(playerCells(app, source)),
         group: of(groupCells(app, source)),
-        subsession: of(subsessionCells(app)),
+        subsession: of(subsessionCells(app, source)),
       };
     }),
   );

@@ -55,6 +55,7 @@ export function testApp(options: TestAppOptions = {}): AppSpec & { extras: { Bid
     presenceGrace: 5,
     publishPresence: false,
     constants: {},
+    subsession: {},
     group: model(
       "group",
       "Group",

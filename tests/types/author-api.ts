@@ -307,3 +307,29 @@ market.page("AsyncHooks", {
     if (!timeoutHappened && !signal.aborted) return { [player.idInGroup]: "thanks" };
   },
 });
+
+// Fields of a round: set where all groups are seen, read by each.
+const round = defineApp({
+  name: "round",
+  playersPerGroup: 2,
+  subsession: { price: currency(), history: json<number[]>({ initial: [] }), note: text({ blank: true }) },
+  extraModels: { Offer: { player: link("player") } },
+});
+round.creatingSession((subsession) => {
+  subsession.price = 3;
+  subsession.history.push(4);
+  expectType<Equal<typeof subsession.note, string | null>>();
+  expectType<Equal<ReturnType<typeof subsession.getPlayers>, PlayerOf<typeof round>[]>>();
+});
+round.page("Play", {
+  live(player) {
+    expectType<Equal<typeof player.subsession.price, number>>();
+    expectType<Equal<typeof player.group.subsession.history, readonly number[]>>();
+    const [offer] = round.extraModels.Offer.filter({ player });
+    // @ts-expect-error: groups read it
+    player.subsession.price = 4;
+    // @ts-expect-error: not declared
+    player.subsession.prize;
+    return { 0: offer?.player.subsession.note };
+  },
+});

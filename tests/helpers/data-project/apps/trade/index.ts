@@ -7,6 +7,7 @@ const app = defineApp({
   playersPerGroup: 2,
   rounds: 2,
   roles: ["Buyer", "Seller"],
+  subsession: { season: text({ doc: "part of the year" }), tax: currency({ initial: 0.5 }) },
   group: { price: currency({ blank: true, doc: "price of the last trade" }) },
   player: {
     age: integer({ blank: true, label: "How old are you?", min: 0 }),
@@ -30,6 +31,7 @@ app.creatingSession((subsession) => {
   for (const player of subsession.getPlayers()) {
     Object.assign(player.participant, { treatment: player.participant.idInSession % 2 === 0 ? "even" : "odd" });
   }
+  subsession.season = subsession.roundNumber === 1 ? "dry" : "wet";
   Object.assign(subsession.session, { price: 7 });
 });
 

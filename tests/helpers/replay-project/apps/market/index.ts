@@ -8,6 +8,7 @@ const app = defineApp({
   playersPerGroup: 2,
   rounds: 2,
   presenceGrace: 0.1,
+  subsession: { fee: currency({ initial: 0 }) },
   group: {
     price: currency({ initial: 10 }),
     luck: float({ blank: true }),
@@ -21,6 +22,10 @@ const app = defineApp({
   extraModels: { Offer: { player: link("player"), price: currency() } },
 });
 const { Offer } = app.extraModels;
+
+app.creatingSession((subsession) => {
+  subsession.fee = subsession.roundNumber;
+});
 
 app.timer("tick", (group, payload: { step: number }) => {
   group.ticks += payload.step;
@@ -63,7 +68,7 @@ app.page("Trade", {
 app.waitPage("Meet", {
   afterAllPlayersArrive(group) {
     group.isMet = true;
-    for (const player of group.getPlayers()) player.payoff = player.cash;
+    for (const player of group.getPlayers()) player.payoff = player.cash - player.subsession.fee;
   },
 });
 
