@@ -2,7 +2,7 @@
 export type { Bot, BotForm, BotLive, BotScript } from "./bots/bot.ts";
 export { type Bots, type BotsOptions, defineBots } from "./bots/define-bots.ts";
 export { StaleWrite } from "./entities/buffered-view.ts";
-export { cu, money } from "./entities/cu.ts";
+export { cu, money, toRealWorldCurrency } from "./entities/cu.ts";
 export {
   boolean,
   currency,
@@ -15,7 +15,7 @@ export {
   text,
   timestamp,
 } from "./entities/fields.ts";
-export { sum } from "./entities/money.ts";
+export { currencyRange, sum } from "./entities/money.ts";
 export { assignTreatments, treatmentOf } from "./entities/treatments.ts";
 export { now, random } from "./entities/view.ts";
 export {

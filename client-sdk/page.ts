@@ -3,7 +3,7 @@
  * exists before any script of the author runs. The one module that touches the browser's globals.
  */
 import { callMessage } from "./call.ts";
-import { formatCurrency } from "./currency.ts";
+import { formatCurrency, toAmount } from "./currency.ts";
 import { makeClientId, systemEnv } from "./env.ts";
 import { codeOf, messageOf, WalrasError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
@@ -98,7 +98,7 @@ window.live = {
   cu: (amount) => {
     begin();
     if (!page) throw new WalrasError(Refusal.NOT_LIVE, "live.cu: the page's data has not been loaded yet.");
-    return formatCurrency(amount, page.currency);
+    return formatCurrency(toAmount(amount, "live.cu"), page.currency);
   },
   get state() {
     return published("live.state").value;

@@ -1,7 +1,9 @@
+import { formatCurrency } from "../client-sdk/currency.ts";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { ModelSpec } from "./app-spec.ts";
 import { classOf, type Getter, type Handle, ROW, VIEW } from "./handle.ts";
 import type { Row } from "./memory.ts";
+import { formatsOf } from "./money.ts";
 import { earlierRounds } from "./past-players.ts";
 import { snakeCase } from "./tables.ts";
 import { after, atTime, cancel, every, timers } from "./timers.ts";
@@ -62,7 +64,9 @@ function fieldDisplay(this: Handle, name: unknown): string {
   }
   const value = this[VIEW].builtIn(this[ROW], field);
   const chosen = fields[field]?.choices?.find((choice) => choice.value === value);
-  return chosen?.label ?? (value === null ? "" : String(value));
+  const text = chosen?.label ?? (value === null ? "" : String(value));
+  const isAmount = fields[field]?.kind === "currency" && typeof value === "number" && text === String(value);
+  return isAmount ? formatCurrency(value, formatsOf(this[VIEW].memory.session).currency) : text;
 }
 
 const PLAYER_METHODS = {

@@ -1,6 +1,10 @@
+import { AuthorError } from "../client-sdk/errors.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { SessionFacts } from "./memory.ts";
 import { roundCurrency } from "./values.ts";
+
+/** Amounts of a {@link currencyRange}. */
+const MOST_STEPS = 10_000;
 
 /** How a session writes amounts. */
 export interface MoneyFormats {
@@ -18,22 +22,42 @@ export function sum(amounts: Iterable<number>): number {
   return total;
 }
 
+/**
+ * The amounts from one to another, both included as far as the steps reach: `currencyRange(0, 1, 0.25)` is
+ * 0, 0.25, 0.5, 0.75, 1. For the choices of a currency field.
+ *
+ * @throws AuthorError `wrong_option` for a step that leads nowhere, or to more than 10,000 amounts
+ */
+export function currencyRange(first: number, last: number, step: number): number[] {
+  const where = `currencyRange(${first}, ${last}, ${step})`;
+  if (![first, last, step].every(Number.isFinite) || step === 0 || (last !== first && last > first !== step > 0)) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: give it three numbers, with a step that leads from the first to the last.`,
+    );
+  }
+  // Worked out from the first each time, so that the error of a double does not add up.
+  const count = Math.floor(Number(((last - first) / step).toPrecision(12))) + 1;
+  if (count > MOST_STEPS) {
+    throw new AuthorError(
+      "wrong_option",
+      `${where} has ${count} amounts, and at most ${MOST_STEPS} make sense. Use a larger step.`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => roundCurrency(first + i * step, 10));
+}
+
 /** What a payoff is worth in real money, rounded to what can be paid. */
 export function inRealWorldCurrency(payoff: number, session: Pick<SessionFacts, "config" | "formats">): number {
   const { currency, money: paid } = formatsOf(session);
   const perPoint = currency.code === null ? numberOf(session.config.realWorldCurrencyPerPoint, 1) : 1;
-  return roundCurrency(product(payoff, perPoint), paid.decimals);
+  return roundCurrency(payoff * perPoint, paid.decimals);
 }
 
 /** What a participant is paid: the payoff in real money, and the fee for taking part. */
 export function withParticipationFee(payoff: number, session: Pick<SessionFacts, "config" | "formats">): number {
   const fee = numberOf(session.config.participationFee, 0);
   return roundCurrency(inRealWorldCurrency(payoff, session) + fee, formatsOf(session).money.decimals);
-}
-
-/** 3 × 0.35 is 1.05, not a little less: the error of a double must not decide how a half is rounded. */
-function product(a: number, b: number): number {
-  return roundCurrency(Number((a * b).toPrecision(15)), 10);
 }
 
 function numberOf(value: unknown, otherwise: number): number {

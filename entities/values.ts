@@ -1,7 +1,10 @@
+import { roundCurrency } from "../client-sdk/currency.ts";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import { isStorableText, toJson } from "../client-sdk/json.ts";
 import type { FieldKind, FieldSpec } from "./app-spec.ts";
 import type { Table, Value, Values } from "./tables.ts";
+
+export { roundCurrency };
 
 /** Longest value of a `text` field, in characters as JavaScript counts them; `longText` has no limit. */
 export const TEXT_LIMIT = 10_000;
@@ -25,26 +28,6 @@ export function checkValue(spec: FieldSpec, value: unknown, where: string, decim
   if (typeof held === "number") checkRange(spec, held, where, decimals);
   if (spec.choices !== undefined) checkChoice(spec, held, where, decimals);
   return held;
-}
-
-/**
- * Rounds an amount to decimal places, half away from zero, as people do on paper: the decimal text
- * that is shown for the number is what gets rounded, so 1.005 gives 1.01 and -1.005 gives -1.01.
- * (The double nearest to 1.005 is a little less, which `Math.round(1.005 * 100) / 100` turns into 1.)
- *
- * @param value a finite number
- * @param decimals 0 or more; Infinity leaves the value as it is
- */
-export function roundCurrency(value: number, decimals: number): number {
-  const [mantissa = "0", exponent = "0"] = Math.abs(value).toString().split("e");
-  const [whole = "0", fraction = ""] = mantissa.split(".");
-  // |value| = digits / 10^scale
-  const scale = fraction.length - Number(exponent);
-  // Adding 0 turns -0, which no database keeps, into 0.
-  if (scale <= decimals) return value + 0;
-  const unit = 10n ** BigInt(scale - decimals);
-  const rounded = (BigInt(whole + fraction) + unit / 2n) / unit;
-  return Math.sign(value) * Number(`${rounded}e-${decimals}`) + 0;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { formatCurrency } from "../client-sdk/currency.ts";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldRules, FieldSpec, FormSpec, ModelSpec, PerPlayer } from "../entities/app-spec.ts";
 import { choicesOf } from "../entities/fields.ts";
@@ -156,13 +157,21 @@ export class PageForm {
   }
 
   #choices({ spec, choices, widget }: OpenField): FieldContext["choices"] {
-    if (choices !== undefined) return choices.map(({ value, label }) => ({ value: String(value), label }));
+    if (choices !== undefined) {
+      return choices.map((choice) => ({ value: String(choice.value), label: this.#choiceLabel(spec, choice) }));
+    }
     if (spec.kind !== "boolean" || widget.type === "checkbox") return undefined;
     const { texts } = this.#language;
     return [
       { value: "true", label: texts.yes },
       { value: "false", label: texts.no },
     ];
+  }
+
+  /** Of an amount without a label of its own, what everything else calls it: `5 points`. */
+  #choiceLabel({ kind }: FieldSpec, { value, label }: { value: Value; label: string }): string {
+    if (kind !== "currency" || typeof value !== "number" || label !== String(value)) return label;
+    return formatCurrency(value, this.#language.currency);
   }
 
   #check(field: string, spec: FieldSpec, rules: FieldRules, value: unknown): string | undefined {

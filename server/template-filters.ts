@@ -1,5 +1,5 @@
 import nunjucks from "nunjucks";
-import { formatCurrency } from "../client-sdk/currency.ts";
+import { formatCurrency, roundCurrency, toAmount } from "../client-sdk/currency.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { Say } from "../rooms/languages.ts";
 import { EN, type TextKey } from "../rooms/texts/en.ts";
@@ -57,8 +57,8 @@ function inScript(value: unknown): unknown {
 
 function rounded(digits: number): (this: FilterContext, value: unknown) => string {
   return (value) => {
-    const number = asNumber(value, `to${digits}`);
-    // Rounds 1.005 to 1.01, which toFixed does not.
+    // As amounts are: 1.005 to 1.01, which toFixed does not.
+    const number = roundCurrency(toAmount(value, `the filter to${digits}`), digits);
     return new Intl.NumberFormat("en", {
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
@@ -69,14 +69,8 @@ function rounded(digits: number): (this: FilterContext, value: unknown) => strin
   };
 }
 
-function asNumber(value: unknown, filter: string): number {
-  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  if (typeof number === "number" && Number.isFinite(number)) return number;
-  throw new Error(`the filter ${filter} needs a number and got ${JSON.stringify(value) ?? String(value)}`);
-}
-
 function cu(this: FilterContext, value: unknown): string {
-  return formatCurrency(asNumber(value, "cu"), this.lookup("walras_currency") as CurrencyFormat);
+  return formatCurrency(toAmount(value, "the filter cu"), this.lookup("walras_currency") as CurrencyFormat);
 }
 
 /** Filters beyond, or in place of, those of nunjucks. `this` is the template's context. */
@@ -85,7 +79,7 @@ export const FILTERS: Readonly<Record<string, (this: FilterContext, value: unkno
   // As oTree had it before version 5.
   c: cu,
   money(value) {
-    return formatCurrency(asNumber(value, "money"), this.lookup("walras_money") as CurrencyFormat);
+    return formatCurrency(toAmount(value, "the filter money"), this.lookup("walras_money") as CurrencyFormat);
   },
   json: (value) => new JsonText(value),
   // What Walras itself says, in the language of the session; all else is the author's own, who wrote it in that already.

@@ -1,9 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { formatCurrency } from "../client-sdk/currency.ts";
+import fc from "fast-check";
+import { formatCurrency, toAmount } from "../client-sdk/currency.ts";
 import { inRealWorldCurrency, withParticipationFee } from "../entities/money.ts";
-import { cu, defineConfig, sum } from "../index.ts";
+import { roundCurrency } from "../entities/values.ts";
+import { cu, currencyRange, defineConfig, sum } from "../index.ts";
 import { ask, enter, makeSession, startTestServer, type TestServer } from "./helpers/http.ts";
 
 const SESSION = { name: "s", appSequence: ["a"], numDemoParticipants: 1 };
@@ -51,6 +53,68 @@ describe("amounts in words", () => {
     expect(inRealWorldCurrency(3, session)).toBe(5);
   });
 
+  test("an amount is rounded half up as on paper, and written as what it is rounded to", () => {
+    for (const [amount, decimals, rounded] of [
+      [1.005, 2, 1.01],
+      [-1.005, 2, -1.01],
+      [2.675, 2, 2.68],
+      [10 / 3, 0, 3],
+      [2.5, 0, 3],
+      [-2.5, 0, -3],
+      [-0.4, 0, 0],
+      // What they are on paper, and not in binary.
+      [3.3 + 0.05, 1, 3.4],
+      [0.285 * 100, 0, 29],
+      [0.1 + 0.2, 10, 0.3],
+      [1.4999999999, 0, 1],
+      [123456789012345.67, 1, 123456789012345.7],
+      [9007199254740992, 2, 9007199254740992],
+      [1e300, 2, 1e300],
+    ] as const) {
+      expect([amount, roundCurrency(amount, decimals)]).toEqual([amount, rounded]);
+    }
+    const amounts = fc.oneof(
+      fc.double({ min: -1e15, max: 1e15, noNaN: true }),
+      // Halves, and what lies a little beside them in binary.
+      fc.tuple(fc.integer({ min: -1e9, max: 1e9 }), fc.nat(4)).map(([n, d]) => Number(`${n}.5e-${d}`)),
+    );
+    fc.assert(
+      fc.property(amounts, fc.nat(4), (amount, decimals) => {
+        const format = { locale: "en", code: "EUR", decimals, points: ["", ""] as [string, string] };
+        expect(formatCurrency(amount, format)).toBe(formatCurrency(roundCurrency(amount, decimals), format));
+      }),
+    );
+  });
+
+  test.each(["KRW", "JPY", "HUF", "IRR", "COP", "VND", "IDR"])("%s is rounded to whole amounts", (code) => {
+    expect(formats({ code }).currency.decimals).toBe(0);
+    expect(formats({ points: true, code }).money.decimals).toBe(0);
+  });
+
+  test("what is no number is refused by name, not written as NaN", () => {
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, null, undefined, "", "ten", {}]) {
+      expect(() => toAmount(wrong, "cu")).toThrow(/^cu needs a number and got /);
+    }
+    // As the value of an input.
+    expect(toAmount("2.5", "live.cu")).toBe(2.5);
+  });
+
+  test("currencyRange gives exact amounts from the first to the last", () => {
+    expect(currencyRange(0, 1, 0.1)).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
+    expect(currencyRange(0, 1, 0.3)).toEqual([0, 0.3, 0.6, 0.9]);
+    expect(currencyRange(5, 3, -1)).toEqual([5, 4, 3]);
+    expect(currencyRange(7, 7, 1)).toEqual([7]);
+    expect(currencyRange(-0.05, 0.05, 0.05)).toEqual([-0.05, 0, 0.05]);
+    for (const [first, last, step] of [
+      [0, 1, 0],
+      [0, 1, -1],
+      [0, Number.NaN, 1],
+      [0, 1e9, 0.01],
+    ] as const) {
+      expect(() => currencyRange(first, last, step)).toThrow(/^currencyRange\(/);
+    }
+  });
+
   test("sums are exact", () => {
     expect(sum([0.1, 0.2])).toBe(0.3);
     expect(sum(Array.from({ length: 1000 }, () => 0.01))).toBe(10);
@@ -82,8 +146,44 @@ describe("payoffs over several apps and rounds", () => {
       `import { defineConfig } from "walras";
 export default defineConfig({
   currency: { points: true, code: "EUR", decimals: 1 },
-  sessionConfigs: [{ name: "two", appSequence: ["earn", "pay"], numDemoParticipants: 2, realWorldCurrencyPerPoint: 0.5, participationFee: 4 }],
+  sessionConfigs: [{ name: "two", appSequence: ["earn", "pay"], numDemoParticipants: 2, realWorldCurrencyPerPoint: 0.5, participationFee: 4 },
+    { name: "meet", appSequence: ["meet"], numDemoParticipants: 2, realWorldCurrencyPerPoint: 0.5, language: "de" }],
+  texts: { de: { point: "Taler", points: "Taler" } },
 });`,
+    );
+    write(
+      "apps/meet/index.ts",
+      `import { cu, currency, currencyRange, defineApp, money, toRealWorldCurrency } from "walras";
+const app = defineApp({
+  name: "meet",
+  playersPerGroup: 2,
+  player: { offer: currency({ choices: currencyRange(0, 1, 0.5) }), bonus: currency({ initial: 0 }) },
+});
+app.page("Offer", {
+  formFields: ["offer"],
+  beforeNextPage(player) {
+    const refusals = [];
+    for (const wrong of [null, undefined, NaN, Infinity, "3"]) {
+      try { player.payoff = wrong as number; refusals.push("taken"); } catch (error) { refusals.push((error as { code: string }).code); }
+    }
+    if (refusals.some((code) => !/^(wrong_type|null_not_allowed)$/.test(code))) throw new Error(refusals.join());
+    player.payoff = 100;
+  },
+});
+app.waitPage("Wait", {
+  afterAllPlayersArrive(group) { for (const one of group.getPlayers()) { one.payoff = 10 / 3; one.payoff += 0.05; } },
+});
+app.page("Done", {
+  varsForTemplate: (player) => ({
+    words: [cu(1234.5), money(1234.5), cu(-0.04), player.fieldDisplay("offer"), toRealWorldCurrency(10.5), money(toRealWorldCurrency(10.5))].join("|"),
+  }),
+});
+export default app;`,
+    );
+    write("apps/meet/Offer.html", "{{ block content }}{{ formfields }}{{ next_button }}{{ endblock }}");
+    write(
+      "apps/meet/Done.html",
+      "{{ block content }}<i>{{ words }}</i><u>{{ 1234.5|cu }}|{{ '1234.5'|money }}|{{ -0.04|c }}</u><b>{{ participant.payoff|cu }}</b>{{ endblock }}",
     );
     write(
       "apps/earn/index.ts",
@@ -113,6 +213,25 @@ export default app;`,
   afterAll(async () => {
     await server.stop();
     rmSync(project, { recursive: true, force: true });
+  });
+
+  test("set on a wait page and changed later, they count as they are last; words are the same in code and template", async () => {
+    const { base } = server;
+    const { participants } = await makeSession(base, "meet");
+    const urls = await Promise.all(participants.map((code) => enter(base, code)));
+    const form = await ask(urls[0] ?? "");
+    // Choices that are amounts are written as such.
+    expect(form.text).toMatch(/0,0 Taler.*0,5 Taler.*1,0 Taler/s);
+    for (const url of urls) {
+      const next = base + (await ask(url, { form: { offer: "0.5" } })).location;
+      if (url === urls[1]) {
+        const { text } = await ask(next.includes("Wait") ? base + (await ask(next)).location : next);
+        const words = "1.234,5 Taler|1.234,50\u00a0€|0,0 Taler";
+        expect(text).toContain(`<i>${words}|0,5 Taler|5.25|5,25\u00a0€</i><u>${words}</u>`);
+        // 10 / 3 is 3.3, and 3.3 + 0.05 is 3.4.
+        expect(text).toContain("<b>3,4 Taler</b>");
+      }
+    }
   });
 
   test("are summed exactly on every page, and paid", async () => {

@@ -1,6 +1,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { build } from "esbuild";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { formatCurrency } from "../../client-sdk/currency.ts";
+import { defineConfig } from "../../index.ts";
 import { launchChromium, startDemoSession, watchErrors } from "../helpers/browser.ts";
 import { ServerProcess } from "../helpers/server-process.ts";
 
@@ -252,4 +255,25 @@ test("prisoner's dilemma: pages draw what is published, and show who is there", 
   await two.page.context().close();
   await one.page.waitForFunction(() => document.querySelector("#there")?.textContent?.includes("do not come soon"));
   expect([...one.errors, ...two.errors]).toEqual([]);
+});
+
+test("an amount is the same words in the browser as on the server, in every language", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: 'export { formatCurrency } from "./client-sdk/currency.ts"', resolveDir: process.cwd() },
+    ...{ bundle: true, write: false, format: "iife", globalName: "walras" },
+  });
+  const cases = ["en", "de", "es", "fr", "zh", "ar", "pt-BR", "de-CH", "hi", "ja"].flatMap((language) =>
+    [{}, { decimals: 2 }, { code: "EUR" }, { code: "USD" }, { code: "JPY" }].flatMap((currency) => {
+      const sessionConfigs = [{ name: "s", appSequence: ["a"], numDemoParticipants: 1 }];
+      const format = defineConfig({ sessionConfigs, language, currency }).currency;
+      return [0, 1, -1, 1.005, 2.5, -0.004, 1234567.891, 1e21].map((amount) => ({ amount, format }));
+    }),
+  );
+  const { page } = await open("about:blank");
+  await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+  const words = await page.evaluate((given) => {
+    const { formatCurrency } = (window as unknown as { walras: typeof import("../../client-sdk/currency.ts") }).walras;
+    return given.map(({ amount, format }) => formatCurrency(amount, format));
+  }, cases);
+  expect(words).toEqual(cases.map(({ amount, format }) => formatCurrency(amount, format)));
 });
