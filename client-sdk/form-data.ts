@@ -6,6 +6,8 @@ export interface PageFormData {
   errors: Record<string, string>;
   /** The page comes back after a submit that was refused: what is not in `answers` was left empty. */
   failed: boolean;
+  /** What is typed is kept through reloads. */
+  keeps?: true;
   /** Set: milliseconds that were left for the page when it was made, and words for `{seconds}` that are left. */
   timer?: { left: number; announce: string };
 }

@@ -1,6 +1,6 @@
 import { FILLED_MARK, type PageFormData } from "./form-data.ts";
 
-type Input = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+export type Input = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 /**
  * Looks after inputs that an author wrote in HTML, so that they behave as those of `{{ formfields }}`: what
@@ -19,12 +19,12 @@ export function restoreInputs(form: HTMLFormElement, { answers, errors, failed }
   focusFirst(form, Object.keys(errors));
 }
 
-function inputsOf(form: HTMLFormElement): Input[] {
+export function inputsOf(form: HTMLFormElement): Input[] {
   // Not form.elements, which an input of that name would hide.
   return [...document.querySelectorAll<Input>("input, select, textarea")].filter((input) => input.form === form);
 }
 
-function isTick(input: Input): input is HTMLInputElement {
+export function isTick(input: Input): input is HTMLInputElement {
   return input instanceof HTMLInputElement && (input.type === "checkbox" || input.type === "radio");
 }
 

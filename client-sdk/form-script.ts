@@ -1,18 +1,26 @@
 /**
  * The script of every participant page, live or not: bundled by the server, loaded in the page's <head>.
- * It gives authors `forminputs`, makes sliders work, and fills inputs again after a failed submit.
+ * It gives authors `forminputs`, makes sliders work, and fills inputs again after a failed submit or a reload.
  */
 import { startCountdown } from "./countdown.ts";
 import { systemEnv } from "./env.ts";
 import type { PageFormData } from "./form-data.ts";
 import { restoreInputs } from "./form-inputs.ts";
+import { forgetOtherInputs, keepInputs } from "./kept-inputs.ts";
 import { watchSubmits } from "./page-form.ts";
 import { watchSlider } from "./slider.ts";
+
+interface JQuery {
+  (element: Element): { trigger(event: unknown): void };
+  Event(type: string, properties: object): unknown;
+}
 
 declare global {
   interface Window {
     /** The inputs of the page's form by name: `forminputs.age.value`. */
     readonly forminputs: HTMLFormControlsCollection;
+    /** Not ours: some apps load it. */
+    readonly jQuery?: JQuery;
   }
 }
 
@@ -28,14 +36,25 @@ Object.defineProperty(window, "forminputs", {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  for (const range of document.querySelectorAll<HTMLInputElement>(".slider > input[type=range]")) watchSlider(range);
   const form = pageForm();
   const data = document.getElementById("walras-form")?.textContent;
-  if (!form || !data) return;
-  const page = JSON.parse(data) as PageFormData;
-  restoreInputs(form, page);
-  if (page.timer) countDown(form, page.timer);
+  const page = data ? (JSON.parse(data) as PageFormData) : undefined;
+  if (form && page) {
+    restoreInputs(form, page);
+    keepTyped(form, page);
+  }
+  for (const range of document.querySelectorAll<HTMLInputElement>(".slider > input[type=range]")) watchSlider(range);
+  if (form && page?.timer) countDown(form, page.timer);
 });
+
+function keepTyped(form: HTMLFormElement, { keeps, failed }: PageFormData): void {
+  try {
+    forgetOtherInputs(sessionStorage, location.pathname);
+    if (keeps) keepInputs(form, sessionStorage, location.pathname, !failed);
+  } catch {
+    // The browser keeps nothing for pages of this site.
+  }
+}
 
 /** Shows what is left of the page's time, and sends what is filled in when it is over. */
 function countDown(form: HTMLFormElement, { left, announce }: NonNullable<PageFormData["timer"]>): void {
@@ -54,12 +73,15 @@ function countDown(form: HTMLFormElement, { left, announce }: NonNullable<PageFo
     show(text, isSoon, secondsLeft) {
       if (time) time.textContent = text;
       box?.classList.toggle("soon", isSoon);
-      box?.dispatchEvent(new CustomEvent("walras:time", { bubbles: true, detail: { secondsLeft } }));
+      time?.dispatchEvent(new CustomEvent("walras:time", { bubbles: true, detail: { secondsLeft } }));
+      if (time) tellJQuery(time, "update", secondsLeft);
     },
     say(text) {
       if (voice) voice.textContent = text;
     },
     onEnd() {
+      time?.dispatchEvent(new CustomEvent("walras:timeout", { bubbles: true }));
+      if (time) tellJQuery(time, "finish", 0);
       const field = document.createElement("input");
       Object.assign(field, { type: "hidden", name: "timeout_happened", value: "1" });
       form.append(field);
@@ -77,6 +99,20 @@ function countDown(form: HTMLFormElement, { left, announce }: NonNullable<PageFo
     },
   });
   document.addEventListener("visibilitychange", look);
+}
+
+/** The events of the countdown that oTree has, for apps that bring jQuery along and listen to them. */
+function tellJQuery(time: Element, type: "update" | "finish", totalSeconds: number): void {
+  const { jQuery } = window;
+  if (typeof jQuery?.Event !== "function") return;
+  const offset = {
+    totalSeconds,
+    totalMinutes: Math.floor(totalSeconds / 60),
+    seconds: totalSeconds % 60,
+    minutes: Math.floor(totalSeconds / 60) % 60,
+    hours: Math.floor(totalSeconds / 3600),
+  };
+  jQuery(time).trigger(jQuery.Event(`${type}.countdown`, { offset, elapsed: type === "finish" }));
 }
 
 // A live page's script does both itself, with its outbox in mind.

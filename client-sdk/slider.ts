@@ -18,7 +18,12 @@ export function watchSlider(range: HTMLInputElement): void {
     show();
     hidden.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  if (hidden.value !== "") show();
+  if (hidden.value !== "") {
+    // Answered before a reload, perhaps, of which the line itself knows nothing.
+    range.value = hidden.value;
+    box.classList.remove("untouched");
+    show();
+  }
   range.addEventListener("input", answer);
   // A tap where the invisible mark stands changes nothing, and is an answer all the same.
   range.addEventListener("click", answer);

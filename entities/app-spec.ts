@@ -92,6 +92,8 @@ export interface PageSpec {
   readonly timeout: PageTimeout | undefined;
   /** The participant may go back to the page before. */
   readonly allowBack: boolean;
+  /** The browser keeps what is typed and not sent through reloads. */
+  readonly keepsInputs?: boolean | undefined;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
   readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
   /** Set: a wait page. */

@@ -291,6 +291,11 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
   beforeNextPage?: (player: Pl, end: PageEnd, call: HookCall) => OrLater<Messages | Silence>;
   /** Names the app to which the player goes from here, out of those to come; nothing: to the next page. */
   appAfterThisPage?: (player: Pl, upcomingApps: readonly string[]) => string | undefined;
+  /**
+   * true: what is typed and has not been sent is there again when the page is reloaded, inputs that the template has
+   * by hand too, as long as they have a name. Kept in this tab of the browser only, until the page is left.
+   */
+  preserveUnsubmittedInputs?: boolean;
   /** true: a Back button leads to the page before, within this app and round and not across a wait page. */
   allowBack?: boolean;
   /**

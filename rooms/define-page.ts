@@ -19,7 +19,15 @@ const PAGE_FUNCTIONS = [
   "appAfterThisPage",
   "presence",
 ] as const;
-const PAGE_OPTIONS = ["history", "allowBack", ...TIMEOUT_OPTIONS, ...LIVE_OPTIONS, ...FORM_OPTIONS, ...PAGE_FUNCTIONS];
+const PAGE_OPTIONS = [
+  "history",
+  "allowBack",
+  "preserveUnsubmittedInputs",
+  ...TIMEOUT_OPTIONS,
+  ...LIVE_OPTIONS,
+  ...FORM_OPTIONS,
+  ...PAGE_FUNCTIONS,
+];
 
 /** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
 export type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fields>> &
@@ -41,15 +49,13 @@ export function makePage(spec: AppSpec, name: string, options: GivenOptions): Pa
   }
   checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
   checkKeys(options, PAGE_OPTIONS, where);
-  const { history, allowBack } = options;
+  const { history, allowBack, preserveUnsubmittedInputs } = options;
   for (const key of PAGE_FUNCTIONS) {
     if (!ASYNC_HOOKS.includes(key) || !isAsyncHook(options[key])) checkFunction(options[key], `${where}: ${key}`);
   }
-  if (history !== undefined && typeof history !== "boolean") {
-    throw new AuthorError("wrong_option", `${where}: history is ${describe(history)}; give it true or false.`);
-  }
-  if (allowBack !== undefined && typeof allowBack !== "boolean") {
-    throw new AuthorError("wrong_option", `${where}: allowBack is ${describe(allowBack)}; give it true or false.`);
+  for (const [key, value] of Object.entries({ history, allowBack, preserveUnsubmittedInputs })) {
+    if (value === undefined || typeof value === "boolean") continue;
+    throw new AuthorError("wrong_option", `${where}: ${key} is ${describe(value)}; give it true or false.`);
   }
   return {
     name,
@@ -68,6 +74,7 @@ export function makePage(spec: AppSpec, name: string, options: GivenOptions): Pa
     beforeNextPage: options.beforeNextPage,
     appAfterThisPage: options.appAfterThisPage,
     allowBack: allowBack ?? false,
+    keepsInputs: preserveUnsubmittedInputs,
     timeout: timeoutOf(options, where),
     presence: options.presence,
     wait: undefined,

@@ -41,6 +41,9 @@ export interface FormErrors {
 
 export const NO_ERRORS: FormErrors = { page: undefined, fields: new Map() };
 
+/** Of a slider where neither it nor its field says more. */
+const SLIDER_ENDS = { min: 0, max: 100 } as const;
+
 /** Runs one of the author's functions on the player. `name` names it in errors and to the watchdog. */
 export type CallHook = <T>(name: string, hook: (player: never, ...more: never[]) => T, ...more: unknown[]) => T;
 
@@ -145,15 +148,21 @@ export class PageForm {
   #open(field: string, rules: FieldRules): OpenField {
     const spec = this.model.fields[field] as FieldSpec;
     const at = `${this.#where}: ${field}`;
-    const min = tighter(Math.max, spec.min, this.#limit(rules.min, `${at}: min`));
-    const max = tighter(Math.min, spec.max, this.#limit(rules.max, `${at}: max`));
+    const widget = rules.widget ?? spec.form?.widget;
+    // A slider's ends are limits too: its line goes no further, so whoever posts more did not use it.
+    const ends: { min?: number; max?: number } = widget?.type === "slider" ? widget : {};
+    let min = tighter(Math.max, tighter(Math.max, spec.min, this.#limit(rules.min, `${at}: min`)), ends.min);
+    let max = tighter(Math.min, tighter(Math.min, spec.max, this.#limit(rules.max, `${at}: max`)), ends.max);
+    if (widget?.type === "slider") {
+      min ??= SLIDER_ENDS.min;
+      max ??= SLIDER_ENDS.max;
+    }
     if (min !== undefined && max !== undefined && min > max) {
       throw new AuthorError("wrong_option", `${at}: min ${min} is more than max ${max}, so that no answer fits.`);
     }
     const given = rules.choices === undefined ? undefined : this.#value(rules.choices, `${field} choices`);
     const choices = given === undefined ? spec.choices : choicesOf(spec, given, at);
-    const widget = rules.widget ?? spec.form?.widget ?? defaultWidget(spec, choices);
-    return { field, spec, rules, min, max, choices, widget };
+    return { field, spec, rules, min, max, choices, widget: widget ?? defaultWidget(spec, choices) };
   }
 
   #choices({ spec, choices, widget }: OpenField): FieldContext["choices"] {

@@ -17,6 +17,7 @@ export const RETRY_SECONDS = 2;
 /** HTTP status of what was refused; everything else that may not be retried is our fault or the app's. */
 const STATUS: Readonly<Record<string, number>> = {
   bad_form: 400,
+  unknown_form: 415,
   [Refusal.INVALID]: 400,
   [Refusal.NOT_JSON]: 400,
   [Refusal.TOO_LARGE]: 413,

@@ -27,6 +27,8 @@ export class FieldHtml {
   readonly #currency: CurrencyFormat;
   readonly #texts: FormTexts;
   readonly #focus: boolean;
+  /** A label stands beside the input. */
+  #isLabelled = true;
 
   constructor(field: FieldContext, { currency, texts }: FormLanguage, focus: boolean) {
     this.field = field;
@@ -48,6 +50,7 @@ export class FieldHtml {
   whole(label?: unknown): string {
     const { field } = this;
     if (field.widget.type === "hidden") return this.input() + this.errors();
+    this.#isLabelled = label !== "";
     const help =
       field.helpText === undefined
         ? ""
@@ -176,7 +179,10 @@ export class FieldHtml {
     return {
       id: this.id,
       [FILLED_MARK]: true,
-      "aria-required": field.required ? "true" : undefined,
+      // Sliders have no such state.
+      "aria-required": field.required && field.widget.type !== "slider" ? "true" : undefined,
+      // label="" is for the eye.
+      "aria-label": this.#isLabelled ? undefined : field.label,
       ...this.#described(),
       autofocus: this.#focus && !this.isGroup,
     };
@@ -244,6 +250,8 @@ export class FieldHtml {
         id: this.id,
         role: "radiogroup",
         "aria-labelledby": `${this.id}-label`,
+        // Where the template leaves the label out.
+        "aria-label": field.label,
         "aria-required": field.required ? "true" : undefined,
         ...this.#described(),
       },
@@ -266,8 +274,7 @@ export class FieldHtml {
   #slider(widget: Extract<Widget, { type: "slider" }>): string {
     const { field } = this;
     const { kind } = field.spec;
-    const min = Math.max(widget.min ?? field.min ?? 0, field.min ?? Number.NEGATIVE_INFINITY);
-    const max = Math.min(widget.max ?? field.max ?? 100, field.max ?? Number.POSITIVE_INFINITY);
+    const { min = 0, max = 100 } = field;
     const fine =
       kind === "float" && max - min <= 1 ? 0.01 : kind === "currency" ? 10 ** -Math.min(this.#currency.decimals, 2) : 1;
     const { before, after } = kind === "currency" ? unitOf(this.#currency) : { before: "", after: "" };

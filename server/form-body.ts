@@ -1,3 +1,4 @@
+import express, { type Request, type RequestHandler } from "express";
 import { WalrasError } from "../client-sdk/errors.ts";
 import { isStorableText } from "../client-sdk/json.ts";
 import { OUTBOX_FIELD, type Send } from "../client-sdk/protocol.ts";
@@ -9,6 +10,50 @@ const MOST_MESSAGES = 10_000;
 export interface PageForm {
   outbox: Send[];
   form: Record<string, string>;
+}
+
+/** More fields than any page has. */
+const MOST_FIELDS = 10_000;
+
+/**
+ * Takes the body of a posted page in: as a form sends it, or as a script does, `fetch(url, { body: new FormData(form) })`.
+ * Any other kind is refused, instead of being taken for an empty form.
+ *
+ * @param limit in bytes
+ */
+export function formBody(limit: number): RequestHandler[] {
+  const multipart: RequestHandler = async (request, _response, next) => {
+    if (Buffer.isBuffer(request.body)) request.body = await readMultipart(request, request.body);
+    else if (request.body === undefined && hasBody(request)) {
+      throw new WalrasError("unknown_form", `A page was posted as ${request.get("content-type") ?? "nothing"}.`);
+    }
+    next();
+  };
+  return [
+    express.urlencoded({ extended: false, limit, parameterLimit: MOST_FIELDS }),
+    express.raw({ type: "multipart/form-data", limit }),
+    multipart,
+  ];
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** The texts of a multipart form; files are left out, as nothing could keep them. */
+async function readMultipart(request: Request, body: Buffer): Promise<Record<string, string[]>> {
+  const headers = { "content-type": request.get("content-type") ?? "" };
+  const parts = await new Response(new Uint8Array(body), { headers }).formData().catch(() => {
+    throw bad("is cut off, or not what it says");
+  });
+  const fields = new Map<string, string[]>();
+  for (const [name, value] of parts) {
+    if (typeof value !== "string") continue;
+    const known = fields.get(name);
+    if (known === undefined) fields.set(name, [value]);
+    else known.push(value);
+  }
+  return Object.fromEntries(fields);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { DesignerPanel } from "./designer-panel.ts";
 import { completionOf } from "./entrances/completion.ts";
 import { isLabel } from "./entrances/labs.ts";
 import { type ErrorPages, RETRY_SECONDS, speak } from "./errors.ts";
-import { readForm } from "./form-body.ts";
+import { formBody, readForm } from "./form-body.ts";
 import { setDeskPolicy, setPagePolicy } from "./headers.ts";
 import { endUrl, type Found, Participants, pageUrl, seatUrl } from "./participants.ts";
 import { isSameOrigin } from "./same-origin.ts";
@@ -54,8 +54,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
 
   // No check of the origin: pages say no-referrer, so that browsers call it `null`, and only the
   // participant's own page knows the code in the URL.
-  const form = express.urlencoded({ extended: false, limit: FORM_LIMIT });
-  router.post("/p/:code/:app/:page/:index", form, async (request, response) => {
+  router.post("/p/:code/:app/:page/:index", ...formBody(FORM_LIMIT), async (request: Request, response: Response) => {
     const found = await find(request, response);
     if (found === undefined) return;
     const pageIndex = indexOf(request, found);

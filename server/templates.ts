@@ -137,13 +137,14 @@ function waitVariables(wait: WaitContext | undefined): Record<string, unknown> {
 }
 
 /** What the page's script needs: what inputs hold that the author wrote, and what is wrong with them. */
-function formData({ answers, form, error, timer }: PageContext, { texts }: Language): string {
+function formData({ page, answers, form, error, timer }: PageContext, { texts }: Language): string {
   const kept = Object.entries(answers).filter(([name]) => !name.startsWith("_walras"));
   const wrong = (form?.fields ?? []).flatMap(({ name, error }) => (error === undefined ? [] : [[name, error]]));
   const data: PageFormData = {
     answers: Object.fromEntries(kept),
     errors: Object.fromEntries(wrong),
     failed: error !== undefined,
+    ...(page.keepsInputs ? { keeps: true } : {}),
     ...(timer === undefined ? {} : { timer: { left: timer.left, announce: texts.secondsLeft } }),
   };
   return scriptJson(data);

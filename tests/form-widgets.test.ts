@@ -118,7 +118,7 @@ describe("each kind of field has its input", () => {
     ],
     [
       "size",
-      /<div class="radio-group" id="id_size" role="radiogroup" aria-labelledby="id_size-label"><div class="form-check"><input type="radio"[^>]* id="id_size-0" name="size" value="1"[^>]*> <label class="form-check-label" for="id_size-0">1</,
+      /<div class="radio-group" id="id_size" role="radiogroup" aria-labelledby="id_size-label" aria-label="Size"><div class="form-check"><input type="radio"[^>]* id="id_size-0" name="size" value="1"[^>]*> <label class="form-check-label" for="id_size-0">1</,
     ],
     ["happy", /value="true"[^>]*> <label[^>]*>Yes<\/label>.*value="false"[^>]*> <label[^>]*>No<\/label>/],
     [
@@ -150,6 +150,33 @@ describe("each kind of field has its input", () => {
     expect(/id="id_size"[^>]*>/.exec(html)?.[0]).not.toContain("aria-required");
     expect(html).not.toContain("<script>steal");
   });
+});
+
+test("a slider's ends are limits for the server too", () => {
+  const none = () => {
+    throw new Error("no function of an author is here to be called");
+  };
+  const language = { texts: FORM_TEXTS, currency: EURO };
+  const form = new PageForm({ model: "player", fields: ["heat"], rules: {} }, app.spec.player, "x", language, none);
+  expect(form.read({ heat: "40" }).values).toEqual({ heat: 40 });
+  expect(form.read({ heat: "41" }).errors.get("heat")).toBe("Value must be between -10 and 40.");
+  // Those of its field come first, and 0 to 100 last.
+  const debt = new PageForm(
+    { model: "player", fields: ["debt"], rules: { debt: { widget: slider({ min: -50 }), max: 20 } } },
+    app.spec.player,
+    "x",
+    language,
+    none,
+  );
+  expect(debt.read({ debt: "-6" }).errors.get("debt")).toBe("Value must be between -5 and 20.");
+  const age = new PageForm(
+    { model: "player", fields: ["age"], rules: { age: { widget: slider() } } },
+    app.spec.player,
+    "x",
+    language,
+    none,
+  );
+  expect(age.read({ age: "101" }).errors.get("age")).toBe("Value must be between 0 and 100.");
 });
 
 describe("what is stored or was typed is in the input again", () => {
@@ -230,7 +257,11 @@ describe("the tags of forms", () => {
     expect(await render('{{ formfield "age" label="How <b>old</b>?"|safe }}', ["age"])).toContain(
       ">How <b>old</b>?</label>",
     );
-    expect(await render('{{ formfield "age" label="" }}', ["age"])).not.toContain("<label");
+    const bare = await render('{{ formfield "age" label="" }}{{ formfield "mood" label="" }}', ["age", "mood"]);
+    // Not for the eye, but for readers of the screen.
+    expect(bare).not.toContain("form-label");
+    expect(bare).toMatch(/name="age"[^>]* aria-label="Age"/);
+    expect(bare).toMatch(/role="radiogroup"[^>]* aria-label="Mood"/);
     // As it was written before oTree 5, and without its value being read.
     expect(await render("{% formfield player.age label='Old' %}", ["age"])).toContain('for="id_age">Old</label>');
     const each = await render("{{ for field in form }}{{ formfield field }}{{ endfor }}", ["age", "name"]);

@@ -141,6 +141,74 @@ describe("a live page", () => {
   });
 });
 
+describe("a posted form", () => {
+  const FULL = { age: "18", share: "0,5", color: "red", agrees: "true", clicks: "1" };
+  const FORM = { "content-type": "application/x-www-form-urlencoded" };
+  const opened = async () => {
+    const { participants } = await makeSession(server.base, "byhand");
+    return enter(server.base, participants[0] ?? "");
+  };
+  const shown = async (url: string) => /id="all">(.*?)</.exec((await ask(url.replace("Form/1", "Shown/2"))).text)?.[1];
+
+  test("may come from a script as multipart; files in it are left out", async () => {
+    const url = await opened();
+    const body = new FormData();
+    for (const [name, value] of Object.entries(FULL)) body.append(name, value);
+    body.append("upload", new Blob(["x"]), "x.txt");
+    body.append("__proto__", "y");
+    const answer = await fetch(url, { method: "POST", body, redirect: "manual" });
+    expect(answer.status).toBe(303);
+    expect(await shown(url)).toBe("18 0.5 red true 1");
+  });
+
+  test("of any other kind is refused, and does not count as an empty one", async () => {
+    const url = await opened();
+    for (const [type, body] of [
+      ["application/json", JSON.stringify(FULL)],
+      ["text/plain", "age=18"],
+      ["multipart/form-data", "age=18"],
+      ["multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=age\r\n\r\n18"],
+    ] as const) {
+      const { status, text } = await ask(url, { body, headers: { "content-type": type } });
+      expect([type, [400, 415].includes(status), text.includes("That could not be read")]).toEqual([type, true, true]);
+    }
+    expect((await ask(url)).status).toBe(200);
+  });
+
+  test("without a field counts as unanswered, with one that comes twice as it was last", async () => {
+    const url = await opened();
+    const { age: _, ...rest } = FULL;
+    const answer = await ask(url, { form: rest });
+    expect(answer.status).toBe(422);
+    expect(answer.text).toContain('id="id_age-error">This field is required.<');
+    const body = `age=99&color=blue&${new URLSearchParams(FULL)}`;
+    expect((await ask(url, { body, headers: FORM })).status).toBe(303);
+    expect(await shown(url)).toBe("18 0.5 red true 1");
+  });
+
+  test("to another page's URL changes nothing and leads to where the participant is", async () => {
+    const url = await opened();
+    for (const other of ["Shown/2", "Shown/1", "Form/2", "Nothing/7", "Form/0", "Form/x"]) {
+      const { status, location } = await ask(url.replace("Form/1", other), { form: FULL });
+      expect([other, status, server.base + location]).toEqual([other, 303, url]);
+    }
+    await ask(url, { form: FULL });
+    const { location } = await ask(url, { form: { ...FULL, age: "77" } });
+    expect(location).toContain("/Shown/2");
+    expect(await shown(url)).toBe("18 0.5 red true 1");
+  });
+
+  test("may hold any characters, and values of any size that fit", async () => {
+    const url = await opened();
+    for (const age of ["1".repeat(5_000), "\u{1f389}".repeat(1_000), "<b>&'\"", "９９９e308", "-0"]) {
+      const answer = await ask(url, { form: { ...FULL, age } });
+      expect([age.slice(0, 9), answer.status]).toEqual([age.slice(0, 9), 422]);
+    }
+    const many = Array.from({ length: 3_000 }, (_, i) => `x${i}=1`).join("&");
+    expect((await ask(url, { body: `${many}&${new URLSearchParams(FULL)}`, headers: FORM })).status).toBe(303);
+  });
+});
+
 describe("a tampered form", () => {
   test.each([
     ["an outbox that is not JSON", { _walras_outbox: "[{" }],

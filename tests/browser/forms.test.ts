@@ -191,8 +191,19 @@ test("a page whose time runs out counts down without a jump, and sends what is f
     const page = await openPage(`${project.base}/InitializeParticipant/${participants[0]}`);
     const opened = performance.now();
     const seen: string[] = [];
+    const events: string[] = [];
     await page.exposeFunction("tick", (time: string) => seen.push(time));
+    await page.exposeFunction("heard", (what: string) => events.push(what));
     await page.evaluate(() => {
+      // What jQuery's own events carry, for apps that have it.
+      const jQuery = (_element: Element) => ({ trigger: (event: string) => heard(event) });
+      jQuery.Event = (type: string, { offset }: { offset: { totalSeconds: number } }) =>
+        `${type} ${offset.totalSeconds}`;
+      const { heard } = Object.assign(window, { jQuery }) as unknown as { heard(what: string): void };
+      const timer = document.querySelector(".otree-timer");
+      timer?.addEventListener("walras:time", (event) => heard(`${(event as CustomEvent).detail.secondsLeft}`));
+      timer?.addEventListener("walras:timeout", () => heard("timeout"));
+
       const clock = document.querySelector(".otree-timer__time-left");
       const tell = () => (window as unknown as { tick(time: string | null): void }).tick(clock?.textContent ?? null);
       new MutationObserver(tell).observe(clock as Node, { childList: true, characterData: true, subtree: true });
@@ -204,9 +215,52 @@ test("a page whose time runs out counts down without a jump, and sends what is f
     await page.waitForSelector("#all");
     expect(performance.now() - opened).toBeGreaterThan(3_000);
     expect(await page.textContent("#all")).toBe("hello 0 true");
+    // For the page's own scripts, and in jQuery's name for oTree's.
+    expect(events.slice(-8)).toEqual([
+      "2",
+      "update.countdown 2",
+      "1",
+      "update.countdown 1",
+      "0",
+      "update.countdown 0",
+      "timeout",
+      "finish.countdown 0",
+    ]);
     // Each second once, downwards.
     const seconds = seen.map((time) => Number(time.split(":")[1]));
     expect(seconds).toEqual([...new Set(seconds)].sort((a, b) => b - a));
+  } finally {
+    await project.stop();
+  }
+});
+
+test("preserveUnsubmittedInputs keeps what is typed through reloads, until the page is left", async () => {
+  const project = await startTestServer();
+  try {
+    const { participants } = await makeSession(project.base, "byhand");
+    const page = await openPage(`${project.base}/InitializeParticipant/${participants[0]}`);
+    await page.fill("#age", "17");
+    await page.check("[value=blue]");
+    await page.uncheck("[name=agrees]");
+    await page.fill("[name=draft]", "a <draft>");
+    for (let i = 0; i < 3; i++) await page.click("#count");
+    await page.reload();
+    expect(await page.inputValue("#age")).toBe("17");
+    expect(await page.isChecked("[value=blue]")).toBe(true);
+    expect(await page.isChecked("[name=agrees]")).toBe(false);
+    expect(await page.inputValue("[name=draft]")).toBe("a <draft>");
+    expect(await page.inputValue("[name=clicks]")).toBe("3");
+    // A post that was refused is newer than what was kept; what is typed into it then is newer still.
+    await page.fill("#age", "16");
+    await next(page);
+    expect(await page.inputValue("#age")).toBe("16");
+    await page.fill("#age", "30");
+    await page.goto(page.url());
+    expect(await page.inputValue("#age")).toBe("30");
+    await page.check("[name=agrees]");
+    await next(page);
+    expect(await page.textContent("#all")).toBe("30 0.1 blue true 3");
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
   } finally {
     await project.stop();
   }
@@ -241,6 +295,7 @@ test("inputs that an author wrote by hand are kept, marked and focused like all 
     await page.check("[name=agrees]");
     await next(page);
     expect(await page.textContent("#all")).toBe("18 0.125 blue true 3");
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
   } finally {
     await project.stop();
   }

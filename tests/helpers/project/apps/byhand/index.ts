@@ -12,7 +12,10 @@ const app = defineApp({
   },
 });
 
-app.page("Form", { formFields: ["age", "share", "color", "agrees", "clicks"] });
+app.page("Form", {
+  formFields: ["age", "share", "color", "agrees", "clicks"],
+  preserveUnsubmittedInputs: true,
+});
 app.page("Shown");
 
 export default app;
