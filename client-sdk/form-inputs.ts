@@ -17,6 +17,23 @@ export function restoreInputs(form: HTMLFormElement, { answers, errors, failed }
     for (const input of inputsOf(form)) if (input.name === name) mark(input, error);
   }
   focusFirst(form, Object.keys(errors));
+  if (Object.keys(errors).length === 0) return;
+  const settle = ({ target }: Event): void => {
+    const name = target instanceof Element ? target.getAttribute("name") : null;
+    if (name !== null && Object.hasOwn(errors, name)) unmark(form, name);
+  };
+  document.addEventListener("input", settle);
+  document.addEventListener("change", settle);
+}
+
+/** Another answer than the one that was wrong: whether it is right, the next submit tells. */
+function unmark(form: HTMLFormElement, name: string): void {
+  const place = document.getElementById(`id_${name}-error`);
+  if (place !== null) place.textContent = "";
+  const box = place?.closest(".otree-form-field");
+  box?.classList.remove("has-error");
+  for (const marked of box?.querySelectorAll("[aria-invalid]") ?? []) marked.removeAttribute("aria-invalid");
+  for (const input of inputsOf(form)) if (input.name === name) input.removeAttribute("aria-invalid");
 }
 
 export function inputsOf(form: HTMLFormElement): Input[] {

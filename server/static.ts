@@ -37,8 +37,8 @@ export interface AssetsOptions {
 }
 
 /**
- * Serves `/static`: our own files under `walras/`, each app's `static/` folder under its name, and the
- * project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
+ * Serves `/static`: our own files under `walras/`, each app's `static/` folder under its name (`static/<app>/`, as oTree
+ * has it, too), and the project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
   const { liveScriptSource, formScriptSource, panelScriptSource } = options;
@@ -63,8 +63,11 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     });
   }
   const folder = (path: string) => express.static(path, { index: false, redirect: false, dotfiles: "ignore" });
-  for (const app of options.apps.keys())
-    router.use(`/static/${app}`, folder(join(options.root, "apps", app, "static")));
+  for (const app of options.apps.keys()) {
+    const own = join(options.root, "apps", app, "static");
+    // oTree's apps keep their files in static/<app>/, under the same URLs.
+    router.use(`/static/${app}`, folder(own), folder(join(own, app)));
+  }
   router.use("/static", folder(join(options.root, "_static")));
   return {
     stylesheet: stylesheet.url,

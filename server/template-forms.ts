@@ -55,10 +55,11 @@ function formObject(entries: [string, unknown][]): Readonly<Record<string, unkno
 export function errorSummary(form: FormContext | undefined, error: string | undefined): unknown {
   if (error === undefined) return "";
   const wrong = (form?.fields ?? []).filter((field) => field.error !== undefined);
-  const items = wrong.map(
-    (field) =>
-      `<li><a href="#id_${escapeHtml(field.name)}">${escapeHtml(field.label)}</a>: ${escapeHtml(field.error ?? "")}</li>`,
-  );
+  const items = wrong.map(({ name, label, error }) => {
+    // Questions and statements have their own mark at the end.
+    const colon = /[.?!:;\u2026\u3002\uff1a\uff1f\uff01\u061f]\s*$/.test(label) ? "" : ":";
+    return `<li><a href="#id_${escapeHtml(name)}">${escapeHtml(label)}</a>${colon} ${escapeHtml(error ?? "")}</li>`;
+  });
   const list = items.length === 0 ? "" : `<ul>${items.join("")}</ul>`;
   // Without a field at fault, the message itself gets the focus.
   const focus = wrong.length === 0 ? " autofocus" : "";

@@ -355,6 +355,8 @@ test("static files are those of the app, the project and Walras, and no others",
   });
   expect((await ask(server.base + script)).text).toContain("liveSend");
   expect((await ask(`${server.base}/static/probe/dot.svg`)).text).toContain("<svg");
+  // Where oTree's apps have theirs.
+  expect((await ask(`${server.base}/static/probe/line.svg`)).text).toContain("<line");
   expect((await ask(`${server.base}/static/global/lab.css`)).text).toContain("body");
   for (const path of [
     "probe/../index.ts",

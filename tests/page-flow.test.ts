@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { PageOrder } from "../entities/page-order.ts";
 import { checkPageOrder } from "../entities/page-order.ts";
-import { defineApp, integer, text } from "../index.ts";
+import { boolean, currency, defineApp, integer, text } from "../index.ts";
 import type { Reply } from "../rooms/calls.ts";
 import { at, useSqlite } from "./helpers/sqlite.ts";
 import type { TestWorld } from "./helpers/world.ts";
@@ -311,4 +311,85 @@ test("beforeNextPage is told how the page ended", async () => {
   const one = await walker(await sqlite.world([made.spec]), ["one"]);
   await one.submit({ timeout_happened: "1", timeoutHappened: "true" });
   expect(ends).toEqual([{ timeoutHappened: false }]);
+});
+
+describe("isDisplayed", () => {
+  test("that says no takes the player past the page, of which no hook runs", async () => {
+    const ran: string[] = [];
+    const hook = (name: string) => () => {
+      ran.push(name);
+      return {} as never;
+    };
+    const app = defineApp({ name: "skip", player: { shown: integer({ initial: 0 }) } });
+    app.page("A");
+    app.page("B", {
+      isDisplayed: (player) => player.shown === 1,
+      varsForTemplate: hook("vars"),
+      jsVars: hook("js"),
+      beforeNextPage: hook("left"),
+      appAfterThisPage: hook("after"),
+      timeoutSeconds: hook("seconds"),
+    });
+    app.page("C");
+    const one = await walker(await sqlite.world([app.spec]), ["skip"]);
+    expect(await one.submit()).toEqual({ kind: "goto", pageIndex: 3 });
+    expect(await one.at()).toBe("skip/1/C");
+    expect(ran).toEqual([]);
+  });
+
+  test("is asked again whenever the page is opened: who is not to see it any more goes on", async () => {
+    const app = defineApp({ name: "late", playersPerGroup: 2, group: { over: boolean({ initial: false }) } });
+    app.page("A", { isDisplayed: ({ group }) => !group.over });
+    app.page("B", {
+      beforeNextPage: ({ group }) => {
+        group.over = true;
+      },
+    });
+    app.page("C");
+    const { walkers } = await walker(await sqlite.world([app.spec]), ["late"], 2);
+    const [one, two] = [at(walkers, 0), at(walkers, 1)];
+    expect(await one.at()).toBe("late/1/A");
+    await two.submit();
+    await two.submit();
+    expect(await one.view()).toEqual({ kind: "goto", pageIndex: 2 });
+    expect(await one.at()).toBe("late/1/B");
+  });
+});
+
+describe("the variables of a page", () => {
+  test("are player, group, subsession, session, participant, C and its own, made anew at every view", async () => {
+    let views = 0;
+    const app = defineApp({
+      name: "vars",
+      constants: { maxBid: 9 },
+      player: { netGain: currency({ initial: 2 }) },
+    });
+    app.page("A", {
+      varsForTemplate: (player) => ({ views: ++views, gains: [player.netGain], itsOwnName: 1 }),
+      jsVars: (player) => ({ gain: player.netGain, inner: { aName: [null] } }),
+    });
+    const world = await sqlite.world([app.spec]);
+    const one = await walker(world, ["vars"]);
+    await one.view();
+    await one.view();
+    const { variables, jsVars } = at(world.rendered, 1);
+    const { player, group, subsession, session, participant, C } = variables as Record<string, never>;
+    expect(variables).toMatchObject({ views: 2, gains: [2], itsOwnName: 1 });
+    expect(C).toEqual({ maxBid: 9, max_bid: 9 });
+    expect(player).toBeDefined();
+    for (const one of [group, subsession, session, participant]) expect(one).toBeDefined();
+    // Amounts are plain numbers for scripts.
+    expect(jsVars).toEqual({ gain: 2, inner: { aName: [null] } });
+  });
+
+  test.each([[5], ["x"], [[1]]])("that are %j are an error that names page and function", async (given) => {
+    const app = defineApp({ name: "odd" });
+    app.page("A", { varsForTemplate: () => given as never });
+    const one = await walker(await sqlite.world([app.spec]), ["odd"]);
+    expect(await one.view()).toMatchObject({
+      kind: "refused",
+      code: "wrong_variables",
+      message: expect.stringMatching(/odd\/A: varsForTemplate did not return an object of variables/),
+    });
+  });
 });

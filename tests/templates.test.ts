@@ -285,6 +285,47 @@ describe("the base page", () => {
   });
 });
 
+describe("a wait page", () => {
+  const wait = { title: "One <moment>", body: "They & we", line: "2 of 3 players are here." };
+  const shown = () => {
+    const page = { name: "Wait", wait: {} } as PageSpec;
+    const app = { name: "app", title: "My app", pages: [page] } as unknown as AppSpec;
+    const all = new Templates({
+      root,
+      development: true,
+      apps: new Map([["app", app]]),
+      stylesheet: "/s.css",
+      liveScript: "/live.js",
+      formScript: "/form.js",
+    });
+    all.check();
+    return all.render({ ...context({ n: 2 }, { wait }), app, page }).html;
+  };
+
+  test("needs no template: title, text, who is missing", () => {
+    const html = shown();
+    expect(html).toContain('<h2 class="otree-title">One &lt;moment&gt;</h2>');
+    expect(html).toMatch(
+      /<div class="otree-wait-page">.*<p>They &amp; we<\/p>.*id="walras-waiting" role="status">2 of 3/s,
+    );
+    expect(html).not.toContain("<button");
+  });
+
+  test("has a template of its own, or the project's _templates/global/WaitPage.html, which may extend ours", async () => {
+    await write(
+      "_templates/global/WaitPage.html",
+      '{{ extends "otree/WaitPage.html" }}{{ block content }}<i>lab</i> {{ body_text }} {{ waiting }}{{ endblock }}',
+    );
+    expect(shown()).toMatch(/One &lt;moment&gt;<\/h2>.*<i>lab<\/i> They &amp; we <span id="walras-waiting"/s);
+    await write(
+      "apps/app/Wait.html",
+      "{{ block title }}Own{{ endblock }}{{ block content }}{{ title_text }}: {{ n }}{{ endblock }}",
+    );
+    expect(shown()).toMatch(/Own<\/h2>.*One &lt;moment&gt;: 2/s);
+    expect(shown()).not.toContain("<i>lab</i>");
+  });
+});
+
 describe("what a participant has typed", () => {
   const EVIL = `"><script>steal()</script><img src=x onerror=steal()>'\\\n\`\${steal()}&amp;`;
   const parse = (text: string) => JSON.parse(text);

@@ -91,10 +91,13 @@ describe("a form with errors comes back", () => {
     const described = await page.getAttribute("#id_age", "aria-describedby");
     expect(await page.textContent(`#${described}`)).toBe("Please enter a whole number, such as 12.");
     expect(await page.getAttribute("#id_height", "aria-invalid")).toBeNull();
-    expect(await page.textContent("[role=alert]")).toContain("What do you study?: This field is required.");
+    expect(await page.textContent("[role=alert]")).toContain("What do you study? This field is required.");
     // From the list to the field by its link.
     await page.click("[role=alert] a[href='#id_field']");
     await fillYou(page);
+    // Another answer is no longer marked as the wrong one.
+    expect(await page.locator("[aria-invalid], .has-error").count()).toBe(0);
+    expect(await page.textContent("#id_age-error")).toBe("");
     await next(page);
     expect(["What do you think?", "Your judgement"]).toContain(await title(page));
   });
