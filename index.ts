@@ -40,6 +40,7 @@ export type {
   Messages,
   PageOptions,
   Participant,
+  PastGroup,
   PastPlayer,
   PendingTimer,
   Player,

@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
     table: { key: ["id"], initial: { extraCount: 0, timerCount: 0 } },
     members: [
       ...["fieldDisplay", "session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
-      ...["after", "every", "at", "cancel", "timers"],
+      ...["inPreviousRounds", "inRound", "inRounds", "inAllRounds", "after", "every", "at", "cancel", "timers"],
     ],
   },
   player: {

@@ -4,7 +4,8 @@ import type { ModelSpec } from "./app-spec.ts";
 import { classOf, type Getter, type Handle, ROW, VIEW } from "./handle.ts";
 import type { Row } from "./memory.ts";
 import { formatsOf } from "./money.ts";
-import { earlierRounds } from "./past-players.ts";
+import { participantElsewhere } from "./participant-elsewhere.ts";
+import { earlierGroups, earlierPlayers, roundMethods } from "./past-rounds.ts";
 import { snakeCase } from "./tables.ts";
 import { after, atTime, cancel, every, timers } from "./timers.ts";
 import type { View } from "./view.ts";
@@ -37,13 +38,8 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
     const { memory } = this[VIEW];
     const id = this[VIEW].builtIn(this[ROW], "participantId") as number;
     const row = memory.participants.get(id);
-    if (row === undefined) {
-      throw new AuthorError(
-        "participant_elsewhere",
-        `${memory.app.name}: the participant of player ${this[ROW].values.idInGroup} is not in this group at the moment (not arrived yet, or moved on), so player.participant cannot be read.`,
-      );
-    }
-    return this[VIEW].participant(row);
+    if (row !== undefined) return this[VIEW].participant(row);
+    return participantElsewhere(memory.app.name, this[ROW].values.idInGroup, memory.people.get(id));
   },
   role(this: Handle) {
     return this[VIEW].memory.app.roles[(this[VIEW].builtIn(this[ROW], "idInGroup") as number) - 1] ?? "";
@@ -78,23 +74,7 @@ const PLAYER_METHODS = {
   getOthersInSubsession(this: Handle) {
     return this[VIEW].everybody("player.getOthersInSubsession").filter((other) => other[ROW] !== this[ROW]);
   },
-  inPreviousRounds(this: Handle) {
-    return earlierRounds(this);
-  },
-  inAllRounds(this: Handle) {
-    return [...earlierRounds(this), this];
-  },
-  inRound(this: Handle, round: number) {
-    if (round === this[ROW].values.roundNumber) return this;
-    const found = earlierRounds(this).find((past) => past.roundNumber === round);
-    if (found === undefined) {
-      throw new AuthorError(
-        "no_such_round",
-        `${this[VIEW].memory.app.name}: player.inRound(${round}) in round ${this[ROW].values.roundNumber}: only this round and earlier ones can be read.`,
-      );
-    }
-    return found;
-  },
+  ...roundMethods("player", earlierPlayers),
 };
 
 const GROUP_BUILT_INS: Record<string, Getter> = {
@@ -107,6 +87,7 @@ const GROUP_BUILT_INS: Record<string, Getter> = {
 
 const GROUP_METHODS = {
   fieldDisplay,
+  ...roundMethods("group", earlierGroups),
   getPlayers(this: Handle) {
     const view = this[VIEW];
     return view.memory.players.map((row) => view.player(row));

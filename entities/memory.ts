@@ -60,6 +60,8 @@ export class GroupMemory {
   readonly group: Row;
   /** Participants who are in this group now, by id; see {@link adopt}. */
   readonly participants = new Map<number, Row>();
+  /** The people of its players, wherever they are, by id: what never changes of them. */
+  readonly people = new Map<number, Values>();
   /** Extra rows by table name and n, in order of creation; the timers are among them. */
   readonly extras = new Map<string, Map<number, Row>>();
   /** Pending deadlines by n. */
@@ -68,6 +70,8 @@ export class GroupMemory {
   reservedTimer = 0;
   /** Rows of earlier rounds by participant, read-only, oldest first; of those who have got as far as this round. */
   readonly earlier = new Map<number, readonly Values[]>();
+  /** Groups of earlier rounds in which those participants were, by id. */
+  readonly earlierGroups: Map<number, Values>;
   /** What became of the group's wait pages, by page identity. */
   readonly waits = new Map<string, Row>();
   readonly session: SessionFacts;
@@ -94,15 +98,17 @@ export class GroupMemory {
     rows: GroupRows,
     session: SessionFacts,
     decimals: number,
-    shared: { readonly group?: Row; readonly subsession?: Row } = {},
+    shared: { readonly group?: Row; readonly subsession?: Row; readonly earlierGroups?: Map<number, Values> } = {},
   ) {
     this.app = app;
     this.session = session;
     this.decimals = decimals;
     this.group = shared.group ?? new Row(app.group.table, app.group, rows.group);
     this.subsession = shared.subsession ?? new Row(SubsessionTable, null, rows.subsession);
+    this.earlierGroups = shared.earlierGroups ?? new Map();
     this.roundNumber = rows.group.roundNumber as number;
     this.seat(rows.players.map((values) => new Row(app.player.table, app.player, values)));
+    for (const person of rows.participants) this.people.set(person.id as number, person);
     for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));
     for (const values of rows.timers) this.timers.set(values.n as number, new Row(TimerTable, null, values));
     this.extras.set(TimerTable.name, this.timers);
@@ -151,6 +157,11 @@ export class GroupMemory {
 
   playerOf(participantId: number): Row | undefined {
     return this.#own(this.#playerByParticipant.get(participantId));
+  }
+
+  /** Groups of earlier rounds, as they are when one of their participants comes. */
+  rememberGroups(groups: readonly Values[]): void {
+    for (const values of groups) this.earlierGroups.set(values.id as number, values);
   }
 
   /** Takes a participant in who arrived from elsewhere, with their rows of earlier rounds. */

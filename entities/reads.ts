@@ -178,6 +178,13 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       return find(player, `${query} order by ${player.at("roundNumber")}`, participantId, round);
     },
 
+    async earlierGroups(participantId, app, round) {
+      const [player, group] = [sql.get(app.player.table), sql.get(app.group.table)];
+      const query = `select ${group.list("g")} from ${player.path} p join ${group.path} g on g.${group.at("id")} = p.${player.at("groupId")}
+        where p.${player.at("participantId")} = $1 and p.${player.at("roundNumber")} < $2`;
+      return find(group, query, participantId, round);
+    },
+
     async payoffsElsewhere(participantIds, groupId, decimals) {
       const sums = new Map(participantIds.map((id) => [id, 0]));
       if (text.payoffs === "") return sums;

@@ -148,6 +148,7 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
   let groupCount = 0;
   const matrices: number[][][] = [];
   const earlier = new Map<number, Values[]>();
+  const earlierGroups = new Map<number, Values>();
   for (const roundNumber of rounds(app)) {
     const size = lobby || app.playersPerGroup === "all" ? participants.length : app.playersPerGroup;
     const groups = blocks(everybody, size).map((ids, i): GroupOfRows => {
@@ -181,6 +182,7 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
       groups,
       participants: byId,
       earlier: (id) => earlier.get(id) ?? [],
+      earlierGroups,
       matrixOf: (n) => matrices[n - 1],
       newGroup: (idInSubsession) => {
         const values = { ...groupValues, id: ++groupCount, roundNumber, idInSubsession };
@@ -204,7 +206,8 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
     matrices.push(round.matrix);
     const kept = new Set(round.groups.map(({ row }) => row));
     draft.groups = draft.groups.filter((row) => row.values.roundNumber !== roundNumber || kept.has(row));
-    for (const { view } of round.groups) {
+    for (const { view, row: group } of round.groups) {
+      earlierGroups.set(group.values.id as number, group.values);
       for (const rows of view.memory.extras.values()) draft.extras.push(...[...rows.values()].filter(isThere));
     }
     for (const player of draft.players.slice(-participants.length)) {

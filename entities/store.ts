@@ -180,6 +180,8 @@ export interface Reads {
   progress(sessionId: number, pageIndex: number): Promise<{ all: number; behind: number }>;
   /** The participant's rows of an app's player table in rounds before `round`, oldest first. */
   earlierPlayers(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
+  /** The groups of an app in which the participant was in rounds before `round`. */
+  earlierGroups(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
   /** For each participant, the sum of the payoffs of all their players outside of one group. @param decimals of amounts */
   payoffsElsewhere(participantIds: readonly number[], groupId: number, decimals: number): Promise<Map<number, number>>;
   /** Newest seq of each actor asked for. */

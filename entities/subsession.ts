@@ -31,6 +31,8 @@ export interface SubsessionOptions {
   readonly participants: ReadonlyMap<number, Row>;
   /** Rows of earlier rounds by participant; undefined: not known. */
   readonly earlier: (participantId: number) => readonly Values[] | undefined;
+  /** Rows of the groups of earlier rounds, by id. */
+  readonly earlierGroups: Map<number, Values>;
   /** The groups of an earlier round; undefined: there is no such round. */
   readonly matrixOf: (roundNumber: number) => GroupMatrix | undefined;
   /** Makes a group's row where setGroupMatrix asks for more groups than there are. */
@@ -247,7 +249,7 @@ export class WholeSubsession {
       },
       session,
       decimals,
-      { group: row, subsession: this.#options.row },
+      { group: row, subsession: this.#options.row, earlierGroups: this.#options.earlierGroups },
     );
     this.#seat(memory, players);
     const everybody = () => this.#everybody();
@@ -261,6 +263,7 @@ export class WholeSubsession {
       const id = player.values.participantId as number;
       const participant = participants.get(id);
       if (participant === undefined) continue;
+      memory.people.set(id, participant.values);
       const rows = earlier(id);
       if (rows === undefined) continue;
       memory.participants.set(id, participant);

@@ -2,7 +2,7 @@ import { AuthorError } from "../client-sdk/errors.ts";
 import type { ModelSpec } from "./app-spec.ts";
 import { type Handle, isHandle, ROW } from "./handle.ts";
 import { ownSnapshot } from "./own-fields.ts";
-import { pastPlayers } from "./past-players.ts";
+import { pastObjects } from "./past-rounds.ts";
 import { snakeCase } from "./tables.ts";
 
 /**
@@ -13,7 +13,7 @@ export function forTemplate(value: unknown): unknown {
   if (isHandle(value)) return templateHandle(value);
   if (Array.isArray(value)) return value.map(forTemplate);
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    const name = pastPlayers.has(value) ? snakeCase : (key: string) => key;
+    const name = pastObjects.has(value) ? snakeCase : (key: string) => key;
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [name(key), forTemplate(inner)]));
   }
   return value;

@@ -124,6 +124,8 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields, S extends Fi
   inPreviousRounds(): PastPlayer<P>[];
   /** This round or an earlier one, read-only. @throws for a round that is still to come */
   inRound(roundNumber: number): PastPlayer<P>;
+  /** These rounds, the last one included, read-only. @throws for a round that is still to come */
+  inRounds(first: number, last: number): PastPlayer<P>[];
   /** The earlier rounds and this one, oldest first, read-only. */
   inAllRounds(): PastPlayer<P>[];
 }
@@ -142,6 +144,17 @@ export interface GroupBuiltIns<G extends Fields, P extends Fields, S extends Fie
   getPlayers(): Player<G, P, S>[];
   /** @throws if the group has no such player */
   getPlayerById(idInGroup: number): Player<G, P, S>;
+  /**
+   * The same people's group in earlier rounds, oldest first, read-only.
+   * @throws if they were not together then, or not all of them have got as far as this round
+   */
+  inPreviousRounds(): PastGroup<G>[];
+  /** This round or, as {@link inPreviousRounds}, an earlier one, read-only. */
+  inRound(roundNumber: number): PastGroup<G>;
+  /** These rounds, the last one included, read-only. */
+  inRounds(first: number, last: number): PastGroup<G>[];
+  /** The earlier rounds and this one, oldest first, read-only. */
+  inAllRounds(): PastGroup<G>[];
   /** @throws if the app has no such role, or the group nobody with it */
   getPlayerByRole(role: string): Player<G, P, S>;
   /**
@@ -208,7 +221,14 @@ export type PastPlayer<P extends Fields> = {
   readonly idInGroup: number;
   readonly roundNumber: number;
   readonly payoff: number;
-} & { readonly [K in keyof P as IsLink<P[K]> extends true ? never : K]: DeepReadonly<P[K]["type"]> };
+} & RoleOf<P> & { readonly [K in keyof P as IsLink<P[K]> extends true ? never : K]: DeepReadonly<P[K]["type"]> };
+
+/** A group in a round that is over (or to be read as if it were): nothing can be changed. */
+export type PastGroup<G extends Fields> = {
+  readonly id: number;
+  readonly idInSubsession: number;
+  readonly roundNumber: number;
+} & { readonly [K in keyof G as IsLink<G[K]> extends true ? never : K]: DeepReadonly<G[K]["type"]> };
 
 /** One row of an extra model. */
 export type Row<F extends Fields, G extends Fields, P extends Fields, S extends Fields = NoFields> = RowBuiltIns &

@@ -19,6 +19,12 @@ export interface BarrierFacts {
   readonly page: WaitPage;
 }
 
+/** Rows of earlier rounds of all, oldest first. */
+export interface PastRounds {
+  readonly players: readonly Values[];
+  readonly groups: readonly Values[];
+}
+
 /** One run of a barrier's function on the rows of all groups. */
 export class BarrierWork {
   readonly #barrier: BarrierFacts;
@@ -42,7 +48,7 @@ export class BarrierWork {
   /** Nobody goes on: all wait for the same time again. */
   #waitsOn = false;
 
-  constructor(barrier: BarrierFacts, rows: readonly GroupRows[], earlier: readonly Values[], world: ActorWorld) {
+  constructor(barrier: BarrierFacts, rows: readonly GroupRows[], past: PastRounds, world: ActorWorld) {
     this.#barrier = barrier;
     this.#rows = rows;
     this.#world = world;
@@ -55,7 +61,7 @@ export class BarrierWork {
         this.#people.set(values.id as number, new Row(ParticipantTable, null, values));
       }
     }
-    const past = Map.groupBy(earlier, (row) => row.participantId as number);
+    const earlier = Map.groupBy(past.players, (row) => row.participantId as number);
     const newest = rows[0]?.session as Values;
     // As it is now: another round's barrier may have changed it since the actor was loaded.
     const sessionRow = new Row((session.row as Row).table, null, newest);
@@ -74,8 +80,9 @@ export class BarrierWork {
       })),
       participants: this.#people,
       // Who is not there may still play an earlier round.
-      earlier: (id) => (this.#missing.has(id) ? undefined : (past.get(id) ?? [])),
-      matrixOf: (round) => this.#matrixOf(earlier.filter((row) => row.roundNumber === round)),
+      earlier: (id) => (this.#missing.has(id) ? undefined : (earlier.get(id) ?? [])),
+      earlierGroups: new Map(past.groups.map((values) => [values.id as number, values])),
+      matrixOf: (round) => this.#matrixOf(past.players.filter((row) => row.roundNumber === round)),
       newGroup: (idInSubsession) => {
         const { sessionId = null, subsessionId = null } = rows[0]?.group ?? {};
         const values = initialValues(app.group.table, world.currency.decimals);

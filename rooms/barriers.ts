@@ -2,11 +2,11 @@ import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { GroupRows } from "../entities/store.ts";
 import { ActorTable, WaitPageTable } from "../entities/system-tables.ts";
-import type { Values } from "../entities/tables.ts";
+import type { Table, Values } from "../entities/tables.ts";
 import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { isLobby } from "./arrivals.ts";
-import { type BarrierFacts, BarrierWork } from "./barrier-work.ts";
+import { type BarrierFacts, BarrierWork, type PastRounds } from "./barrier-work.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import type { WaitPage } from "./wait-pages.ts";
@@ -278,13 +278,13 @@ export class Barriers {
     return "done";
   }
 
-  /** Rows of earlier rounds of all, oldest first. */
-  async #earlier({ app, session, roundNumber }: Barrier): Promise<readonly Values[]> {
-    if (roundNumber === 1) return [];
-    const rows = await this.#actors.world.store.read.rows(app.player.table, { sessionId: session.id });
-    return rows
-      .filter((row) => (row.roundNumber as number) < roundNumber)
-      .sort((a, b) => (a.roundNumber as number) - (b.roundNumber as number));
+  async #earlier({ app, session, roundNumber }: Barrier): Promise<PastRounds> {
+    if (roundNumber === 1) return { players: [], groups: [] };
+    const before = async (table: Table) =>
+      (await this.#actors.world.store.read.rows(table, { sessionId: session.id }))
+        .filter((row) => (row.roundNumber as number) < roundNumber)
+        .sort((a, b) => (a.roundNumber as number) - (b.roundNumber as number));
+    return { players: await before(app.player.table), groups: await before(app.group.table) };
   }
 
   /** The groups go on past the page: their sockets are told, and they load anew. */

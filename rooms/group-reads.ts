@@ -17,10 +17,11 @@ export interface Group {
   readonly language: Language;
 }
 
-/** A participant as they were when they were read, with their rows of earlier rounds. */
+/** A participant as they were when they were read, with their rows of earlier rounds, and those of their groups. */
 export interface Newcomer {
   readonly participant: Values;
   readonly earlier: readonly Values[];
+  readonly earlierGroups: readonly Values[];
 }
 
 /**
@@ -61,8 +62,7 @@ export async function readGroup(
   // Also who is not connected at the moment: what is addressed to them now they get when they are back.
   const reached = rows.participants.filter(({ pageIndex }) => itinerary.reached(pageIndex as number));
   await findPayoffs(world, group, reached);
-  for (const participant of reached)
-    takeIn(group, { participant, earlier: await earlierRows(world, group, participant) });
+  for (const participant of reached) takeIn(group, await newcomer(world, group, participant));
   return { group, seq: rows.seq, found: foundAtLoad(world.version, rows, reached) };
 }
 
@@ -76,11 +76,12 @@ export async function readNewcomer(
   // Who has not got here yet still plays an earlier round, whose rows may change.
   if (participant === undefined || !group.itinerary.reached(participant.pageIndex as number)) return undefined;
   await findPayoffs(world, group, [participant]);
-  return { participant, earlier: await earlierRows(world, group, participant) };
+  return newcomer(world, group, participant);
 }
 
 /** Takes a participant into memory; of who has gone on already, their earlier rounds. */
-export function takeIn({ memory, itinerary }: Group, { participant, earlier }: Newcomer): void {
+export function takeIn({ memory, itinerary }: Group, { participant, earlier, earlierGroups }: Newcomer): void {
+  memory.rememberGroups(earlierGroups);
   if (itinerary.owns(participant.pageIndex as number)) memory.adopt({ ...participant }, earlier);
   else memory.earlier.set(participant.id as number, earlier);
 }
@@ -95,9 +96,15 @@ async function findPayoffs(world: ActorWorld, group: Group, participants: readon
   for (const participant of wanted) participant.payoffElsewhere = found?.get(participant.id as number) ?? 0;
 }
 
-async function earlierRows(world: ActorWorld, { memory }: Group, { id }: Values): Promise<readonly Values[]> {
+async function newcomer({ store }: ActorWorld, { memory }: Group, participant: Values): Promise<Newcomer> {
   const { app, roundNumber } = memory;
-  return roundNumber > 1 ? world.store.read.earlierPlayers(id as number, app, roundNumber) : [];
+  if (roundNumber === 1) return { participant, earlier: [], earlierGroups: [] };
+  const id = participant.id as number;
+  const [earlier, earlierGroups] = await Promise.all([
+    store.read.earlierPlayers(id, app, roundNumber),
+    store.read.earlierGroups(id, app, roundNumber),
+  ]);
+  return { participant, earlier, earlierGroups };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -13,11 +13,14 @@ export interface ReplayWorld {
   at(entry: JournalEntry): void;
   /** Rows of earlier rounds by participant: nobody plays those any more, so they are as the database has them now. */
   readonly earlier: Map<number, Values[]>;
+  /** The groups of those rows, of which the same is true. */
+  readonly groups: Values[];
 }
 
 export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptions): ReplayWorld {
   let now: Pick<JournalEntry, "at" | "seed"> = { at: 0, seed: null };
   const earlier = new Map<number, Values[]>();
+  const groups: Values[] = [];
   const none = (): never => {
     throw new Error("a replayed group asked for something that it does not have");
   };
@@ -32,6 +35,8 @@ export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptio
     // Of before the journal kept them with the participants.
     payoffsElsewhere: async () => new Map(),
     earlierPlayers: async (id) => earlier.get(id) ?? [],
+    // All are known from the beginning: nobody reads them before everybody has come.
+    earlierGroups: async () => groups,
   });
   return {
     of: (rows) => {
@@ -67,5 +72,6 @@ export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptio
       now = entry;
     },
     earlier,
+    groups,
   };
 }

@@ -130,13 +130,17 @@ async function load(
   const round = rows.group.roundNumber as number;
   for (const { participantId } of stored.players) {
     const id = participantId as number;
-    if (round > 1) world.earlier.set(id, await read.earlierPlayers(id, app, round));
+    if (round === 1) continue;
+    world.earlier.set(id, await read.earlierPlayers(id, app, round));
+    world.groups.push(...(await read.earlierGroups(id, app, round)));
   }
   const actor = new Actor(actorId, world.of(rows));
   // Nothing runs by itself: the journal says what came next.
   actor.hold({});
   world.at(entry);
   await actor.load();
+  actor.memory.rememberGroups(world.groups);
+  for (const person of stored.participants) actor.memory.people.set(person.id as number, person);
   return actor;
 }
 

@@ -496,6 +496,17 @@ test("earlier rounds can be read and not written, of everybody who has arrived",
     expect(p.inRound(1).age).toBe(30);
     expect(p.inRound(2)).toBe(p);
     expect(p.inAllRounds().map((player) => player.roundNumber)).toEqual([1, 2]);
+    expect(p.inRounds(1, 1).map((player) => player.roundNumber)).toEqual([1]);
+    expect(p.inRounds(1, 2).map((player) => player.roundNumber)).toEqual([1, 2]);
+    expect(p.inRounds(2, 2)[0]).toBe(p);
+    for (const [first, last] of [
+      [0, 1],
+      [2, 1],
+      [1, 3],
+      ["1", 2],
+    ] as Loose) {
+      expect(() => p.inRounds(first, last)).toThrow(/player.inRounds.* in round 2: only this round and earlier ones/);
+    }
     expect(p.age).toBeNull();
     const loose = past as Loose;
     expect(() => {
@@ -506,7 +517,13 @@ test("earlier rounds can be read and not written, of everybody who has arrived",
     expect(() => loose.aeg).toThrow(/has no field "aeg"/);
     // The other one still plays round 1: what they have there is not their last word.
     expect(() => p.group.getPlayerById(2).inPreviousRounds()).toThrow(/has not arrived in round 2/);
-    expect(() => p.group.getPlayerById(2).participant).toThrow(/not in this group at the moment/);
+    const elsewhere: Loose = p.group.getPlayerById(2).participant;
+    expect([elsewhere.idInSession, elsewhere.code]).toEqual([2, s.people[1]?.code]);
+    expect(() => elsewhere.label).toThrow(/participant.label of player 2: they are not in this group at the moment/);
+    expect(() => {
+      elsewhere.status = "here";
+    }).toThrow(/not in this group at the moment/);
+    expect(() => p.group.inRound(1)).toThrow(/has not arrived in round 2/);
   });
   await run(s.two, (p) => {
     p.age = 40;

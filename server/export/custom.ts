@@ -51,6 +51,7 @@ async function memoryOf(source: Source, app: AppSpec, group: Values): Promise<Gr
     const round = memory.roundNumber;
     const earlier = round > 1 ? await read.earlierPlayers(Number(participant.id), app, round) : [];
     memory.adopt(participant, earlier);
+    if (round > 1) memory.rememberGroups(await read.earlierGroups(Number(participant.id), app, round));
   }
   return memory;
 }

@@ -176,6 +176,7 @@ export class Database {
       const rows = this.rows(ParticipantTable, { sessionId });
       return { all: rows.length, behind: rows.filter((row) => (row.pageIndex as number) < pageIndex).length };
     },
+    earlierGroups: async () => [],
     earlierPlayers: async (participantId, app, round) =>
       this.rows(app.player.table, { participantId }).filter((row) => (row.roundNumber as number) < round),
     payoffsElsewhere: async (ids, groupId, decimals) => {
