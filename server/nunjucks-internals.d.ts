@@ -26,16 +26,52 @@ declare module "nunjucks/src/nodes.js" {
     name: Node;
     args: NodeList;
   }
+  export class ArrayNode extends NodeList {}
+  export class For extends Node {
+    arr: Node;
+    name: Node;
+  }
+  export class If extends Node {
+    cond: Node;
+  }
+  export class InlineIf extends Node {
+    cond: Node;
+  }
+  export class Not extends Node {
+    target: Node;
+  }
+  export class BinOp extends Node {
+    left: Node;
+    right: Node;
+  }
   export class Is extends Node {
     left: Node;
     right: Node & { value?: unknown };
   }
-  const nodes: { Node: typeof Node; Symbol: typeof SymbolNode; LookupVal: typeof LookupVal };
+  const nodes: {
+    Node: typeof Node;
+    Symbol: typeof SymbolNode;
+    LookupVal: typeof LookupVal;
+    Array: typeof ArrayNode;
+  };
   export default nodes;
 }
 
 declare module "nunjucks/src/compiler.js" {
-  import type { Filter, FunCall, Is, LookupVal, Node, NodeList, SymbolNode } from "nunjucks/src/nodes.js";
+  import type {
+    BinOp,
+    Filter,
+    For,
+    FunCall,
+    If,
+    InlineIf,
+    Is,
+    LookupVal,
+    Node,
+    NodeList,
+    Not,
+    SymbolNode,
+  } from "nunjucks/src/nodes.js";
   /** What the compiler knows of the variables in scope: template name → JavaScript expression. */
   export interface Scope {
     lookup(name: string): string | null | undefined;
@@ -48,6 +84,12 @@ declare module "nunjucks/src/compiler.js" {
     compileSymbol(node: SymbolNode, scope: Scope): void;
     compileLookupVal(node: LookupVal, scope: Scope): void;
     compileFunCall(node: FunCall, scope: Scope): void;
+    compileIf(node: If, scope: Scope): void;
+    compileInlineIf(node: InlineIf, scope: Scope): void;
+    compileNot(node: Not, scope: Scope): void;
+    compileOr(node: BinOp, scope: Scope): void;
+    compileAnd(node: BinOp, scope: Scope): void;
+    compileFor(node: For, scope: Scope): void;
     compileFilter(node: Filter, scope: Scope): void;
     compileIs(node: Is, scope: Scope): void;
     getCode(): string;

@@ -1,10 +1,15 @@
 import compiler, { type Scope } from "nunjucks/src/compiler.js";
 import nodes, {
+  type BinOp,
   type Filter,
+  type For,
   type FunCall,
+  type If,
+  type InlineIf,
   type Is,
   type LookupVal,
   type Node,
+  type Not,
   type SymbolNode,
 } from "nunjucks/src/nodes.js";
 import type { Parser } from "nunjucks/src/parser.js";
@@ -23,6 +28,60 @@ export class StrictCompiler extends compiler.Compiler {
   constructor(name: string, throwOnUndefined: boolean) {
     super(name, throwOnUndefined);
     this.#name = name;
+  }
+
+  /** Conditions and lists, by what is to be made of their value. */
+  readonly #wraps = new Map<Node, readonly [before: string, after: string]>();
+
+  override compile(node: Node, scope?: Scope): void {
+    const wrap = this.#wraps.get(node);
+    if (wrap === undefined) {
+      super.compile(node, scope);
+      return;
+    }
+    this.#wraps.delete(node);
+    this._emit(wrap[0]);
+    super.compile(node, scope);
+    this._emit(wrap[1]);
+  }
+
+  override compileIf(node: If, scope: Scope): void {
+    this.#wraps.set(node.cond, ["env.isTrue(", ")"]);
+    super.compileIf(node, scope);
+  }
+
+  override compileInlineIf(node: InlineIf, scope: Scope): void {
+    this.#wraps.set(node.cond, ["env.isTrue(", ")"]);
+    super.compileInlineIf(node, scope);
+  }
+
+  override compileNot(node: Not, scope: Scope): void {
+    // nunjucks' own reads `not a == b` as `(not a) == b`.
+    this._emit("!env.isTrue(");
+    this.compile(node.target, scope);
+    this._emit(")");
+  }
+
+  override compileOr(node: BinOp, scope: Scope): void {
+    this.#chooses("or", node, scope);
+  }
+
+  override compileAnd(node: BinOp, scope: Scope): void {
+    this.#chooses("and", node, scope);
+  }
+
+  #chooses(word: "or" | "and", node: BinOp, scope: Scope): void {
+    this._emit(`env.${word}(`);
+    this.compile(node.left, scope);
+    this._emit(", () => (");
+    this.compile(node.right, scope);
+    this._emit("))");
+  }
+
+  override compileFor(node: For, scope: Scope): void {
+    const names = node.name instanceof nodes.Array ? node.name.children.length : 1;
+    this.#wraps.set(node.arr, ["env.list(", `, ${names}, ${JSON.stringify(textOf(node.arr))}, ${this.#place(node)})`]);
+    super.compileFor(node, scope);
   }
 
   #place(node: Node): string {

@@ -1,6 +1,7 @@
 import nunjucks from "nunjucks";
 import { AuthorError, codeOf, messageOf } from "../client-sdk/errors.ts";
 import { nearestName } from "../entities/suggest.ts";
+import { describe } from "../entities/values.ts";
 import { FILTERS, type FilterContext } from "./template-filters.ts";
 
 /** Errors that name file and line already. */
@@ -104,6 +105,34 @@ export class StrictEnvironment extends nunjucks.Environment {
     return this.#attempt(template, line, () => method.apply(context, values));
   }
 
+  /** As in oTree's templates, what is empty counts as false: lists, objects and texts. */
+  isTrue(value: unknown): boolean {
+    if (Array.isArray(value)) return value.length > 0;
+    if (value instanceof nunjucks.runtime.SafeString) return String(value) !== "";
+    return isPlain(value) ? Object.keys(value).length > 0 : Boolean(value);
+  }
+
+  or(left: unknown, right: () => unknown): unknown {
+    return this.isTrue(left) ? left : right();
+  }
+
+  and(left: unknown, right: () => unknown): unknown {
+    return this.isTrue(left) ? right() : left;
+  }
+
+  /** What `for` goes through; of an object its keys, or with two names its keys and values. */
+  list(value: unknown, names: number, text: string, template: string, line: number): unknown {
+    if (value === undefined || value === null || typeof value === "string") return value;
+    if (typeof value === "object" && Symbol.iterator in value) return value;
+    if (isPlain(value)) return names === 1 ? Object.keys(value) : value;
+    const cure = typeof value === "number" ? ` To count, write {{ for i in range(${text}) }}.` : "";
+    throw this.#error(
+      template,
+      line,
+      `${text} is no list that {{ for }} could go through, but ${describe(value)}.${cure}`,
+    );
+  }
+
   filter(context: FilterContext, name: string, template: string, line: number, values: unknown[]): unknown {
     let filter: (...values: unknown[]) => unknown;
     try {
@@ -137,10 +166,14 @@ function sentence(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
+/** An object as `{}` makes it. */
+function isPlain(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
 /** What oTree's authors ask objects for: `for key, value in data.items()`. */
 function pythonMember(target: unknown, key: string | number): unknown {
-  if (typeof target !== "object" || target === null || Object.getPrototypeOf(target) !== Object.prototype)
-    return undefined;
+  if (!isPlain(target)) return undefined;
   switch (key) {
     case "items":
       return () => Object.entries(target);

@@ -101,6 +101,17 @@ describe("oTree's tags", () => {
     ["{{ xs.0 }}{{ xs[1] }}{{ pairs.1.1 }}{{ (xs).0 }}{{ pairs[0].1 }} {{ 1.5 }}", "pqypx 1.5"],
     ["{{ with n as m }}{{ m }}{{ endwith }}{% with xs.0 as first, n as m %}{{ first }}{{ m }}{% endwith %}", "2p2"],
     ["{{ for key, value in map.items }}{{ key }}{{ value }}{{ endfor }}{{ map.keys|length }}", "a1b22"],
+    ["{{ if none_yet }}a{{ elif not none_yet and not {} }}b{{ endif }}{{ if xs and map }}c{{ endif }}", "bc"],
+    ["{{ none_yet or xs.0 }}{{ xs.1 and off }}{{ 'y' if none_yet else 'z' }}{{ off or nil or 0 }}", "pfalsez0"],
+    [
+      "{{ if not n == 3 }}a{{ endif }}{{ if not (n == 2) }}b{{ endif }}{{ if not n in pairs.0 or off }}c{{ endif }}",
+      "ac",
+    ],
+    [
+      "{{ for key in map }}{{ key }}{{ endfor }}{{ for x in nil }}x{{ empty }}-{{ endfor }}{{ for c in 'ab' }}{{ c }}.{{ endfor }}",
+      "ab-a.b.",
+    ],
+    ["{{ for i in range(n) }}{{ i }}{{ endfor }}{{ for x in none_yet }}x{{ else }}no{{ endfor }}", "01no"],
     ["{{ xs|default:map.a }}{{ nil|default:pairs.0.1 }}", "p,qx"],
     ["{{ block inner }}{{ n }}{{ endblock inner }}", "2"],
   ])("%s", async (source, expected) => {
@@ -109,7 +120,16 @@ describe("oTree's tags", () => {
       [2, "y"],
     ];
     const map = { a: 1, b: 2 };
-    const variables = { n: 2, off: false, nil: null, xs: ["p", "q"], player: { id_in_group: 3 }, map, pairs };
+    const variables = {
+      n: 2,
+      off: false,
+      nil: null,
+      xs: ["p", "q"],
+      none_yet: [],
+      player: { id_in_group: 3 },
+      map,
+      pairs,
+    };
     expect(await content(source, variables)).toBe(expected);
   });
 
@@ -407,6 +427,10 @@ describe("a mistake in a template", () => {
     ["\n{{ cu(n) }}", /line 2: There is no variable cu\. cu is a filter: \{\{ x\|cu \}\}/],
     ["\n{{ if n = 1 }}a{{ endif }}", /line 2: The condition of \{\{ if \}\} cannot be read\. Compare by ==/],
     ["\n{{ for n of xs }}a{{ endfor }}", /line 2: A loop is written \{\{ for x in list \}\}/],
+    [
+      "\n{{ for i in n }}a{{ endfor }}",
+      /line 2: n is no list that \{\{ for \}\} could go through, but 1 \(a number\)\. .*range\(n\)/,
+    ],
     ["\n{{ n x }}", /line 2: This is neither a value nor a tag/],
     ["\n{% trans 'a' %}", /line 2: There is no tag \{% trans %\}/],
     ["\n{{ n(1) }}", /line 2: n is no function that could be called/],
