@@ -7,6 +7,7 @@ import { systemEnv } from "./env.ts";
 import type { PageFormData } from "./form-data.ts";
 import { restoreInputs } from "./form-inputs.ts";
 import { forgetOtherInputs, keepInputs } from "./kept-inputs.ts";
+import { watchWhereabouts } from "./moved-on.ts";
 import { watchSubmits } from "./page-form.ts";
 import { watchSlider } from "./slider.ts";
 
@@ -115,8 +116,19 @@ function tellJQuery(time: Element, type: "update" | "finish", totalSeconds: numb
   jQuery(time).trigger(jQuery.Event(`${type}.countdown`, { offset, elapsed: type === "finish" }));
 }
 
-// A live page's script does both itself, with its outbox in mind.
+// A live page's script does all of this itself, with its outbox in mind.
 if (!("live" in window)) {
+  const look = watchWhereabouts({
+    path: location.pathname,
+    isHidden: () => document.hidden,
+    ask: async (address) => (await fetch(address, { cache: "no-store" })).json(),
+    after: systemEnv.after,
+    random: Math.random,
+    onMoved: () => location.replace(location.pathname + location.search),
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) look();
+  });
   watchSubmits(document, () => performance.now());
   addEventListener("pageshow", (event) => {
     // Out of the back/forward cache: the participant may be elsewhere by now.

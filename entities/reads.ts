@@ -17,6 +17,7 @@ import {
 } from "./system-tables.ts";
 import type { Value, Values } from "./tables.ts";
 import { roundCurrency } from "./values.ts";
+import { createWatchReads } from "./watch-reads.ts";
 
 /** One select. Its parameters stand in the text as $1, $2, ... in this order, each once. */
 export interface Query {
@@ -129,6 +130,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   }
 
   return {
+    ...createWatchReads(side, sql),
+
     async whereabouts(code) {
       if (!CODE.test(code)) return undefined;
       const [found] = await find(participant, text.participantByCode, code);

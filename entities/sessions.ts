@@ -107,6 +107,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
       label: null,
       pageIndex: 0,
       startedAt: null,
+      pageAt: null,
       entry: null,
       pageOrder: orders[i] ?? null,
       fields,

@@ -1,4 +1,5 @@
 import type { RowChange, Value, Values } from "./tables.ts";
+import type { WatchReads } from "./watch-reads.ts";
 
 /** Why a journal entry was written. `refused` keeps the answer to a refused message stable. */
 export type EntryKind =
@@ -10,6 +11,8 @@ export type EntryKind =
   | "start"
   | "view"
   | "submit"
+  /** An experimenter has moved a participant on. */
+  | "advance"
   | "started"
   | "yield"
   | "done"
@@ -165,7 +168,7 @@ export interface GroupRows {
 }
 
 /** Reads of committed data, over read-only connections. All return values as {@link Values} hold them. */
-export interface Reads {
+export interface Reads extends WatchReads {
   /** By the participant's secret code; undefined if there is none. */
   whereabouts(code: string): Promise<Whereabouts | undefined>;
   /** What an actor holds, read in one snapshot. */

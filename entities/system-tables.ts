@@ -107,6 +107,8 @@ export const ParticipantTable = makeTable({
     label: "text",
     pageIndex: "integer",
     startedAt: "timestamp",
+    /** When they came to the page on which they are; see page-arrivals.ts. */
+    pageAt: "timestamp",
     /** Own orders of pages, see page-order.ts; null: the session's. */
     pageOrder: "json",
     /** What the project declares as participantFields. */
@@ -212,6 +214,8 @@ export const WaitPageTable = makeTable({
     doneAt: "timestamp",
     /** Done without everybody: the time was up. */
     timedOut: "boolean",
+    /** An experimenter has let those who wait go on without the missing. */
+    advanced: "boolean",
     failedAt: "timestamp",
     /** What `afterAllPlayersArrive` threw when it last failed. */
     error: "longText",

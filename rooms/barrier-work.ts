@@ -1,5 +1,6 @@
 import type { AppSpec } from "../entities/app-spec.ts";
 import { Row, type SessionFacts } from "../entities/memory.ts";
+import { pageArrivals } from "../entities/page-arrivals.ts";
 import { Dice } from "../entities/random.ts";
 import type { GroupRows, JournalEntry, StoredUnit } from "../entities/store.ts";
 import { WholeSubsession } from "../entities/subsession.ts";
@@ -45,6 +46,8 @@ export class BarrierWork {
   readonly ended: Row[] = [];
   /** Players who are not there: the time was up. */
   readonly #missing = new Set<number>();
+  /** An experimenter does not wait for them any more. */
+  readonly #isAdvanced: boolean;
   /** Nobody goes on: all wait for the same time again. */
   #waitsOn = false;
 
@@ -55,6 +58,8 @@ export class BarrierWork {
     this.#at = world.now();
     this.#dice = new Dice(world.newSeed);
     const { app, roundNumber, session } = barrier;
+    const isPage = (row: Values) => row.page === barrier.page.identity;
+    this.#isAdvanced = rows.some(({ waits }) => waits.some((row) => isPage(row) && row.advanced === true));
     for (const { participants } of rows) {
       for (const values of participants) {
         if ((values.pageIndex as number) < barrier.page.index) this.#missing.add(values.id as number);
@@ -138,7 +143,8 @@ export class BarrierWork {
       for (const player of players) {
         const person = this.#people.get(player.values.participantId as number);
         if (person?.values.pageIndex !== page.index) continue;
-        const decision = this.#missing.size === 0 ? "proceed" : decide(this.#world, page, view, player);
+        const decision =
+          this.#missing.size === 0 || this.#isAdvanced ? "proceed" : decide(this.#world, page, view, player);
         if (decision === "end") this.ended.push(person);
         else stay.push(person);
         if (decision === "proceed") goesOn = true;
@@ -189,7 +195,9 @@ export class BarrierWork {
     const { page, session } = this.#barrier;
     const actorId = group.id as number;
     const key = { actorId, page: page.identity };
-    const values: Values = this.#waitsOn ? { timedOut: false } : { doneAt: this.#at, timedOut: this.#missing.size > 0 };
+    const values: Values = this.#waitsOn
+      ? { timedOut: false }
+      : { doneAt: this.#at, timedOut: this.#missing.size > 0, advanced: this.#isAdvanced };
     const isThere = old?.waits.some((row) => row.page === page.identity) === true;
     const done: RowChange = isThere
       ? { op: "update", table: WaitPageTable, key, values }
@@ -203,7 +211,7 @@ export class BarrierWork {
       writer: this.#writer,
       batch: "",
     };
-    return { entry, changes: all };
+    return { entry, changes: [...all, ...pageArrivals(all, this.#at)] };
   }
 
   get #writer(): string {

@@ -42,6 +42,8 @@ interface Barrier extends BarrierFacts {
   all: number;
   /** A round of news is on its way. */
   telling: boolean;
+  /** Those who wait may not wait for everybody, though the page has no time limit. */
+  isAdvanced: boolean;
 }
 
 /** How often a barrier is tried that another server was quicker at, or that the database did not take. */
@@ -79,6 +81,12 @@ export class Barriers {
     });
   }
 
+  /** An experimenter has let those who wait go on without the missing, as the database has it. */
+  goOn(actor: Actor, page: WaitPage): void {
+    this.#of(actor, page).isAdvanced = true;
+    this.arrived(actor, page);
+  }
+
   /** What the page says under its text. */
   line(actor: Actor, page: WaitPage): string {
     const barrier = this.#barriers.get(keyOf(actor, page));
@@ -106,7 +114,7 @@ export class Barriers {
       const subsessionId = group.values.subsessionId as number;
       barrier = {
         ...{ key, app, session, subsessionId, roundNumber, page },
-        ...{ running: false, again: false, failed: undefined, here: 0, all: 0, telling: false },
+        ...{ running: false, again: false, failed: undefined, here: 0, all: 0, telling: false, isAdvanced: false },
       };
       this.#barriers.set(key, barrier);
     }
@@ -142,8 +150,8 @@ export class Barriers {
   }
 
   /** A group has waited for the others long enough. */
-  async #isTimeUp({ session, page }: Barrier): Promise<boolean> {
-    if (page.wait.timeout === undefined) return false;
+  async #isTimeUp({ session, page, isAdvanced }: Barrier): Promise<boolean> {
+    if (page.wait.timeout === undefined && !isAdvanced) return false;
     const where = { sessionId: session.id, page: page.identity };
     const rows = await this.#actors.world.store.read.rows(WaitPageTable, where);
     return rows.some((row) => row.timedOut === true && row.doneAt === null);

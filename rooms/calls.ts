@@ -20,6 +20,9 @@ export type Command =
   | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
   /** Their time on the page is over, and nobody has posted it. Of pages that are left by an async hook. Answers `goto`. */
   | { kind: "expire"; participantId: number; pageIndex: number }
+  /** An experimenter moves them on from the page at this index, as if their time there were over; from 0 they begin. On
+   * a wait page, see advance.ts. Who is elsewhere by now stays there. Answers `goto`. */
+  | { kind: "advance"; participantId: number; pageIndex: number }
   /** Where is the participant, and is that page live? For a fresh seat. */
   | { kind: "whereabouts"; participantId: number };
 
@@ -137,6 +140,8 @@ export interface Game {
   seat(actorId: number, participantId: number, pageIndex: number, inspects?: boolean): Promise<Seat>;
   /** Ends the group's actor here, as a crash would: what is next asked of it loads it anew from the database. */
   restart(actorId: number): void;
+  /** Whether this process has the group in memory. */
+  isLoaded(actorId: number): boolean;
   createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
   /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,
    * or as {@link call} refuses */

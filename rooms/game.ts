@@ -100,6 +100,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
     apps,
     call: (actorId, command) => actors.call(actorId, command),
     seat: (actorId, participantId, pageIndex, inspects) => rooms.seat(actorId, participantId, pageIndex, inspects),
+    isLoaded: (actorId) => actors.find(actorId) !== undefined,
     restart: (actorId) => actors.find(actorId)?.die(),
     createSession: (config, { participants, isDemo }) =>
       draftSession({

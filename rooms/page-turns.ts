@@ -7,6 +7,7 @@ import { Dice } from "../entities/random.ts";
 import { constantsForTemplate, forTemplate } from "../entities/template-handles.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
+import { advanceWait } from "./advance.ts";
 import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
@@ -113,6 +114,8 @@ class Visit {
   readonly #view: DirectView;
   readonly #hooks: PageHooks;
   #timeoutHappened = false;
+  /** To be done when the unit is stored. */
+  #then = (): void => {};
 
   constructor(actor: Actor, participant: Row, kind: Command["kind"], hooks: PageHooks) {
     this.#actor = actor;
@@ -168,6 +171,16 @@ class Visit {
         this.#timeoutHappened = true;
         expire(walk, this.#at);
         return undefined;
+      case "advance": {
+        if (command.pageIndex !== walk.index) return undefined;
+        const wait = this.#actor.waits.at(walk.index);
+        if (wait !== undefined) this.#then = advanceWait(walk, wait);
+        else {
+          this.#timeoutHappened = true;
+          timeOut(walk, {});
+        }
+        return undefined;
+      }
     }
   }
 
@@ -191,7 +204,11 @@ class Visit {
     const mail = sent === undefined ? undefined : post(this.#actor, sent.deliveries, { ...sent, page });
     this.#view.finish();
     const { unit } = this.#view;
-    if (unit.changes().length === 0) return { unit, release: settle };
+    const settled = () => {
+      settle();
+      this.#then();
+    };
+    if (unit.changes().length === 0) return { unit, release: settled };
     const { kind } = command;
     return {
       unit,
@@ -211,7 +228,7 @@ class Visit {
       },
       release: (seq) => {
         mail?.deliver(seq);
-        settle();
+        settled();
       },
     };
   }

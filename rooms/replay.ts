@@ -200,6 +200,7 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
     case "start":
     case "view":
     case "submit":
+    case "advance":
       // What async hooks did depends on the world outside, as async calls do.
       if (JSON.parse(input as string).asyncHooks === true) return undefined;
       return new PageTurn(JSON.parse(input as string) as Command, () => {});

@@ -1,5 +1,6 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { CommitOwner, UnitRefusal } from "../entities/committer.ts";
+import { pageArrivals } from "../entities/page-arrivals.ts";
 import type { StoredUnit } from "../entities/store.ts";
 import { ParticipantTable, TimerTable } from "../entities/system-tables.ts";
 import type { RowChange } from "../entities/tables.ts";
@@ -122,7 +123,8 @@ export class Turns implements CommitOwner, TurnRunner {
     const { actorId, writer, clients } = this.#actor;
     const entry = journalEntry(draft, { actorId, seq: ++this.#seq, writer, changes });
     const mark = clients.mark(entry);
-    return { entry, changes: mark === undefined ? changes : [...changes, mark] };
+    const derived = [...pageArrivals(changes, entry.at), ...(mark === undefined ? [] : [mark])];
+    return { entry, changes: derived.length === 0 ? changes : [...changes, ...derived] };
   }
 
   /** A fault of Walras itself: memory may be half changed, so that the group is loaded anew. The others play on. */

@@ -92,6 +92,17 @@ export class WaitPages {
     this.#note(unit, page, { timedOut });
   }
 
+  /** An experimenter has let those who waited go on without the missing. */
+  isAdvanced(page: WaitPage): boolean {
+    return this.#row(page)?.values.advanced === true;
+  }
+
+  /** Within a unit: whoever is missing is not waited for any more. */
+  setAdvanced(unit: Unit, page: WaitPage): void {
+    this.#touched = true;
+    this.#note(unit, page, { timedOut: true, advanced: true });
+  }
+
   /** Participants who are on the page now. */
   waiting(page: WaitPage): Row[] {
     return [...this.#actor.memory.participants.values()].filter((row) => row.values.pageIndex === page.index);

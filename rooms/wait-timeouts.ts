@@ -36,6 +36,7 @@ export function decide(world: ActorWorld, page: WaitPage, view: DirectView, play
 
 /** Where somebody gets who comes to a page that is done: past it, or out, if those who waited there got out. */
 export function indexAfter(actor: Actor, page: WaitPage, view: DirectView, player: Row): number {
+  if (actor.waits.isAdvanced(page)) return page.index + 1;
   const late = actor.waits.hasTimedOut(page) && page.wait.timeout !== undefined;
   if (late && decide(actor.world, page, view, player) === "end") return actor.itinerary.length + 1;
   return page.index + 1;

@@ -74,7 +74,7 @@ export class WaitTurn implements Turn {
   /** What becomes of those who wait. If one goes on, so does who would wait on: there is nothing left to wait for. */
   #decide(actor: Actor, view: DirectView, timedOut: boolean): { passed: Row[]; ended: Row[] } {
     const waiting = actor.waits.waiting(this.#page);
-    if (!timedOut) return { passed: waiting, ended: [] };
+    if (!timedOut || actor.waits.isAdvanced(this.#page)) return { passed: waiting, ended: [] };
     const decisions = new Map(
       waiting.map((participant) => {
         const player = actor.memory.playerOf(participant.values.id as number) as Row;

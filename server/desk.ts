@@ -15,6 +15,7 @@ import type { LabSecret, OpenLab } from "./entrances/labs.ts";
 import type { ErrorPages } from "./errors.ts";
 import { exportRoutes } from "./export/routes.ts";
 import { setDeskPolicy } from "./headers.ts";
+import { monitorRoutes } from "./monitor/routes.ts";
 import { startUrl } from "./participants.ts";
 import { paymentsRoutes } from "./payments.ts";
 import { isSameOrigin } from "./same-origin.ts";
@@ -39,6 +40,8 @@ export interface DeskOptions {
   log: Log;
   labs: ReadonlyMap<string, OpenLab>;
   secret: LabSecret;
+  /** URL of the monitor's script. */
+  monitorScript: string;
 }
 
 /** The experimenter's pages: the demo, sessions and their links, the data, the login. */
@@ -173,6 +176,7 @@ export function desk(options: DeskOptions): Router {
   router.use(entranceDesk({ game, sessionConfigs, labs, secret, pages, guard, own, show }));
   router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
+  router.use(monitorRoutes({ game, pages, guard, own, show, script: options.monitorScript }));
   router.use(paymentsRoutes({ game, languages: templates.languages, pages, guard, show }));
   router.use(botsRoutes({ root, game, pages, guard, showSession: session }));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));

@@ -56,7 +56,7 @@ export function setDeskPolicy(response: Response): void {
     "Content-Security-Policy",
     policy({
       "default-src": "'none'",
-      ...(response.locals.hasScripts === true ? { "script-src": "'self'" } : {}),
+      ...(response.locals.hasScripts === true ? { "script-src": "'self'", "connect-src": "'self'" } : {}),
       "style-src": "'self'",
       "img-src": "'self'",
       "frame-src": "'self'",

@@ -52,6 +52,14 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
     await send(response, answer.found, answer.reply, pageIndex);
   });
 
+  // For pages without a connection, which ask it now and then: one read, and no group is loaded for it.
+  router.get("/p/:code/at", async (request, response) => {
+    response.set("Cache-Control", "no-store");
+    const place = await game.store.read.whereabouts(String(request.params.code));
+    if (place === undefined) return void response.status(404).json({ code: "unknown_participant" });
+    response.json({ index: Number(place.participant.pageIndex) });
+  });
+
   // No check of the origin: pages say no-referrer, so that browsers call it `null`, and only the
   // participant's own page knows the code in the URL.
   router.post("/p/:code/:app/:page/:index", ...formBody(FORM_LIMIT), async (request: Request, response: Response) => {

@@ -31,6 +31,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     apps,
     liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts"),
     formScriptSource: join(PROJECT_ROOT, "client-sdk/form-script.ts"),
+    monitorScriptSource: join(PROJECT_ROOT, "client-sdk/monitor/main.ts"),
     panelScriptSource: development ? join(PROJECT_ROOT, "client-sdk/panel/main.ts") : undefined,
   });
   const { stylesheet, liveScript, formScript } = assets;

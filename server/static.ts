@@ -19,6 +19,8 @@ export interface Assets {
   stylesheet: string;
   liveScript: string;
   formScript: string;
+  /** Of the experimenter's monitor. */
+  monitorScript: string;
   /** Gzipped size of the live script in bytes. */
   liveScriptSize: number;
   /** Of the designer's panel; undefined in production, where it is not served. */
@@ -32,6 +34,7 @@ export interface AssetsOptions {
   /** Sources of the scripts of live pages and of all pages, bundled at start. */
   liveScriptSource: string;
   formScriptSource: string;
+  monitorScriptSource: string;
   /** Left out in production. */
   panelScriptSource?: string | undefined;
 }
@@ -41,9 +44,14 @@ export interface AssetsOptions {
  * has it, too), and the project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
-  const { liveScriptSource, formScriptSource, panelScriptSource } = options;
-  const sources = [liveScriptSource, formScriptSource, ...(panelScriptSource === undefined ? [] : [panelScriptSource])];
-  const [[script = NOTHING, form = NOTHING, panel], css, icon] = await Promise.all([
+  const { liveScriptSource, formScriptSource, monitorScriptSource, panelScriptSource } = options;
+  const sources = [
+    liveScriptSource,
+    formScriptSource,
+    monitorScriptSource,
+    ...(panelScriptSource === undefined ? [] : [panelScriptSource]),
+  ];
+  const [[script = NOTHING, form = NOTHING, monitor = NOTHING, panel], css, icon] = await Promise.all([
     bundle(sources, panelScriptSource !== undefined),
     readFile(join(import.meta.dirname, "views/walras.css")),
     readFile(join(import.meta.dirname, "views/favicon.svg")),
@@ -51,10 +59,18 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
   const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
   const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
   const formScript = asset("form", "js", "text/javascript; charset=utf-8", form);
+  const monitorScript = asset("monitor", "js", "text/javascript; charset=utf-8", monitor);
   const panelScript = panel && asset("panel", "js", "text/javascript; charset=utf-8", panel);
   const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
   const router = express.Router();
-  for (const own of [stylesheet, liveScript, formScript, favicon, ...(panelScript ? [panelScript] : [])]) {
+  for (const own of [
+    stylesheet,
+    liveScript,
+    formScript,
+    monitorScript,
+    favicon,
+    ...(panelScript ? [panelScript] : []),
+  ]) {
     router.get(own.url, (request, response) => {
       const lasts = own === favicon ? "max-age=86400" : "max-age=31536000, immutable";
       response.set({ "Content-Type": own.type, "Cache-Control": `public, ${lasts}`, Vary: "Accept-Encoding" });
@@ -73,6 +89,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     stylesheet: stylesheet.url,
     liveScript: liveScript.url,
     formScript: formScript.url,
+    monitorScript: monitorScript.url,
     liveScriptSize: liveScript.gzipped.length,
     panelScript: panelScript?.url,
     router,

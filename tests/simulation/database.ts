@@ -208,6 +208,10 @@ export class Database {
         .slice(0, limit);
     },
     rows: async (table, where) => this.rows(table, where),
+    // Nobody watches a simulation.
+    positions: async () => [],
+    seats: async () => [],
+    failedWaits: async () => [],
   };
 
   #last(participantId: number, clientId: string): number {

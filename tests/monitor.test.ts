@@ -1,0 +1,327 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import { JournalTable, ParticipantTable } from "../entities/system-tables.ts";
+import type { Values } from "../entities/tables.ts";
+import { replayCommand } from "../server/replay-command.ts";
+import { Desk } from "./helpers/desk.ts";
+import { ask, startTestServer, type TestServer } from "./helpers/http.ts";
+
+const PROJECT = join(import.meta.dirname, "helpers/watch-project");
+
+let folder: string;
+let server: TestServer;
+const file = () => join(folder, "watch.sqlite3");
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "walras-watch-"));
+  server = await startTestServer({ WALRAS_DB: file() }, PROJECT);
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const study = () => Desk.open(server, "study");
+
+/** Rows of an app's table, of one session. */
+async function rowsOf(desk: Desk, app: string, kind: "player" | "group"): Promise<Values[]> {
+  const session = await server.game.store.read.session({ code: desk.code });
+  const model = server.game.apps.get(app)?.[kind];
+  if (model === undefined) throw new Error("no such app");
+  return server.game.store.read.rows(model.table, { sessionId: Number(session?.id) });
+}
+
+describe("the monitor", () => {
+  test("shows where everybody is, and who has not started", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await desk.enter(2);
+    await desk.submit(2, { age: "30" });
+    const before = Date.now();
+    const { rows, started, all, isWhole } = await desk.changes();
+    expect([started, all, isWhole]).toEqual([2, 4, true]);
+    expect(
+      rows.map(({ id, state, index, pages, app, round, page }) => [id, state, index, pages, app, round, page]),
+    ).toEqual([
+      [1, "playing", 1, 4, "study", 1, "Form"],
+      [2, "playing", 2, 4, "study", 1, "Play"],
+      [3, "new", 0, 4, "", 0, ""],
+      [4, "new", 0, 4, "", 0, ""],
+    ]);
+    expect(rows[0]?.code).toBe(desk.codes[0]);
+    // Since when they are on their page; who has not begun is on none.
+    expect(rows[1]?.since).toBeGreaterThan(before - 10_000);
+    expect(rows[2]?.since).toBeNull();
+  });
+
+  test("gives only what has changed since, and everything to whoever brings a strange token", async () => {
+    const desk = await study();
+    const first = await desk.changes();
+    await desk.enter(3);
+    const row = await desk.sees(3, { page: "Form" });
+    const next = await desk.changes(first.token);
+    expect(next).toMatchObject({ isWhole: false, started: 1, rows: [row] });
+    expect(await desk.changes(next.token)).toMatchObject({ isWhole: false, rows: [] });
+    for (const strange of ["", "x", `${next.token}0`, "other.1"]) {
+      expect(await desk.changes(strange)).toMatchObject({ isWhole: true, rows: { length: 4 } });
+    }
+  });
+
+  test("says for whom somebody waits, and who is connected", async () => {
+    const desk = await study();
+    await desk.enter(2);
+    await desk.sees(2, { page: "Form", connected: null });
+    await desk.enter(1);
+    await desk.submit(1, { age: "30" });
+    const one = await HeadlessParticipant.open(desk.link(1));
+    await desk.sees(1, { page: "Play", connected: true, waitingFor: "" });
+    await one.send(101);
+    await one.submit();
+    await desk.sees(1, { page: "Wait", state: "waiting", waitingFor: "P2", connected: true, status: "bid 101" });
+    one.close();
+    await desk.sees(1, { page: "Wait", connected: false });
+  });
+
+  test("counts those who are missing where all groups wait, and names a lobby as such", async () => {
+    const desk = await Desk.open(server, "together");
+    await desk.enter(1);
+    await desk.submit(1);
+    await desk.sees(1, { state: "waiting", waitingFor: "P2, P3, P4" });
+    const lobby = await Desk.open(server, "meeting");
+    await lobby.enter(2);
+    await lobby.sees(2, { state: "waiting", waitingFor: "a group to form" });
+  });
+
+  test("loads no group, however often it is looked at", async () => {
+    const desk = await study();
+    const { actors } = server.game.health();
+    await desk.changes();
+    await ask(`${server.base}/SessionMonitor/${desk.code}`);
+    expect(server.game.health().actors).toBe(actors);
+  });
+
+  test("is the experimenter's alone, and names are only ever text", async () => {
+    const desk = await study();
+    const page = await ask(`${server.base}/SessionMonitor/${desk.code}`);
+    expect(page.text).toContain("A &lt;b&gt;study&lt;/b&gt;");
+    expect(page.headers["content-security-policy"]).toContain("script-src 'self'; connect-src 'self'");
+    expect((await ask(`${server.base}/SessionMonitor/none`)).status).toBe(404);
+    expect((await ask(`${server.base}/SessionMonitor/none/changes`)).status).toBe(404);
+    // Through a proxy, without a password.
+    const headers = { "x-forwarded-for": "10.0.0.7" };
+    expect((await ask(`${server.base}/SessionMonitor/${desk.code}/changes`, { headers })).status).toBe(403);
+    expect((await desk.post({ who: [[1, 0]] }, headers)).status).toBe(403);
+    expect((await desk.post({ who: [[1, 0]] }, { origin: "http://elsewhere.example" })).status).toBe(403);
+    expect((await desk.changes()).started).toBe(0);
+    for (const wrong of [{}, { who: 1 }, { who: [[1]] }, { who: [["1", 0]] }, { who: [[1, -1]] }]) {
+      expect((await desk.post(wrong)).status).toBe(400);
+    }
+  });
+
+  test("shows what failed on a wait page, until it has been retried", async () => {
+    const desk = await study();
+    for (const id of [1, 2]) {
+      await desk.enter(id);
+      await desk.submit(id, { age: "30" });
+    }
+    const one = await HeadlessParticipant.open(desk.link(1));
+    await one.send(13);
+    one.close();
+    await desk.advance([[1, 2]]);
+    await desk.advance([[2, 2]]);
+    const row = await desk.sees(1, { state: "failed" });
+    const { failures } = await desk.changes();
+    expect(failures).toMatchObject([{ page: "study/1/Wait", error: "thirteen <i>" }]);
+    // It is not the missing who keep them waiting.
+    expect(await desk.advance([[1, row.index]], true)).toMatchObject({
+      done: [{ ok: false, text: expect.stringContaining("Retry it") }],
+    });
+    const form = { actor: String(failures?.[0]?.actor), page: "study/1/Wait" };
+    const retried = await ask(`${server.base}/RetryWaitPage/${desk.code}`, { form });
+    expect(retried.status).toBe(303);
+    expect((await desk.changes()).failures).toHaveLength(1);
+  });
+});
+
+describe("advancing", () => {
+  test("starts who has not begun", async () => {
+    const desk = await study();
+    expect(
+      await desk.advance([
+        [1, 0],
+        [3, 0],
+      ]),
+    ).toEqual({
+      done: [
+        { ok: true, text: "P1 has begun." },
+        { ok: true, text: "P3 has begun." },
+      ],
+    });
+    expect((await desk.changes()).rows.map(({ page }) => page)).toEqual(["Form", "", "Form", ""]);
+  });
+
+  test("ends a form page as if its time were up, however little is filled in", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    expect(await desk.advance([[1, 1]])).toEqual({ done: [{ ok: true, text: "P1 was moved on from study/1/Form." }] });
+    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left: "Form:true ", age: null });
+    expect(await desk.pageOf(1)).toBe("Play");
+  });
+
+  test("ends a live page past its own check, and its open browser moves on", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await desk.submit(1, { age: "30" });
+    let reloads = 0;
+    const one = await HeadlessParticipant.open(desk.link(1), { onReload: () => (reloads += 1) });
+    await one.send(7);
+    await desk.advance([[1, 2]]);
+    while (reloads === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await one.reload(desk.link(1));
+    expect(one.page.title).toBe("Please wait");
+    one.close();
+    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left: "Form:false Play:true " });
+  });
+
+  test("lets a group go on from a wait page without the missing, after it was said what will happen", async () => {
+    const desk = await study();
+    await desk.advance([
+      [1, 0],
+      [2, 0],
+    ]);
+    await desk.advance([[1, 1]]);
+    await desk.advance([[1, 2]]);
+    const { confirm } = await desk.advance([[1, 3]]);
+    expect(confirm).toEqual(["P1 goes on from study/1/Wait without P2, who will go past it later."]);
+    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 0 });
+    const [answer] = await Promise.all([desk.advance([[1, 3]], true), desk.advance([[1, 3]], true)]);
+    expect(answer).toMatchObject({ done: [{ ok: true }] });
+    await desk.sees(1, { page: "Results" });
+    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1, missing: "2" });
+    // Who comes later goes past it.
+    await desk.advance([[2, 1]]);
+    await desk.advance([[2, 2]]);
+    expect(await desk.pageOf(2)).toBe("Results");
+    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1 });
+  });
+
+  test("asks nothing if those who are missing are moved at the same time and it completes by itself", async () => {
+    const desk = await study();
+    await desk.advance([
+      [1, 0],
+      [2, 0],
+    ]);
+    await desk.advance([
+      [1, 1],
+      [2, 1],
+    ]);
+    await desk.advance([[1, 2]]);
+    const both = [
+      [1, 3],
+      [2, 2],
+    ] as const;
+    expect(await desk.advance(both)).toEqual({ confirm: [expect.stringContaining("without P2")] });
+    await desk.advance(both, true);
+    await desk.sees(2, { page: "Results" });
+    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1, missing: "" });
+  });
+
+  test("lets all who wait go on where all groups wait, and forms a group in a lobby", async () => {
+    const desk = await Desk.open(server, "together");
+    for (const id of [1, 2, 3]) {
+      await desk.enter(id);
+      await desk.submit(id);
+    }
+    const { confirm } = await desk.advance([
+      [1, 2],
+      [3, 2],
+    ]);
+    expect(confirm).toEqual(["All who wait on together/1/All (P1, P2, P3) go on without P4."]);
+    await desk.advance(
+      [
+        [1, 2],
+        [3, 2],
+      ],
+      true,
+    );
+    for (const id of [1, 2, 3]) await desk.sees(id, { page: "End" });
+    expect((await rowsOf(desk, "together", "group")).map(({ runs }) => runs)).toEqual([1, 1]);
+    await desk.enter(4);
+    await desk.submit(4);
+    expect(await desk.pageOf(4)).toBe("End");
+
+    const lobby = await Desk.open(server, "meeting");
+    const people = await Promise.all([1, 2].map((id) => HeadlessParticipant.open(lobby.link(id))));
+    await lobby.sees(2, { page: "Lobby", connected: true });
+    expect((await lobby.advance([[1, 1]])).confirm).toEqual([expect.stringContaining("however few")]);
+    await lobby.advance([[1, 1]], true);
+    await lobby.sees(1, { page: "End" });
+    await lobby.sees(2, { page: "End" });
+    for (const one of people) one.close();
+  });
+
+  test("takes them past the last page, and refuses who has finished", async () => {
+    const desk = await study();
+    for (const index of [0, 1, 2])
+      await desk.advance([
+        [1, index],
+        [2, index],
+      ]);
+    await desk.sees(1, { page: "Results" });
+    await desk.advance([[1, 4]]);
+    await desk.sees(1, { state: "done", page: "" });
+    expect(await desk.pageOf(1)).toBe("finished");
+    const left = "Form:true Play:true Results:true ";
+    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left });
+    expect(
+      await desk.advance([
+        [1, 5],
+        [9, 1],
+      ]),
+    ).toEqual({
+      done: [
+        { ok: false, text: "There is no P9 in this session." },
+        { ok: false, text: "P1 has finished." },
+      ],
+    });
+  });
+
+  test("does nothing the second time, and nothing to who has moved on by themselves", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await Promise.all([desk.advance([[1, 1]]), desk.advance([[1, 1]]), desk.advance([[1, 1]])]);
+    expect(await desk.pageOf(1)).toBe("Play");
+    expect(await desk.advance([[1, 1]])).toEqual({ done: [{ ok: false, text: "P1 had moved on already." }] });
+    const [row] = await rowsOf(desk, "study", "player");
+    expect(row?.left).toBe("Form:true ");
+    const entries = await server.game.store.read.rows(JournalTable, { actorId: row?.groupId ?? null, kind: "advance" });
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({ page: "study/1/Form", participantId: row?.participantId });
+  });
+
+  test("works for groups that are not loaded, and the next run of the server replays all of it", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await server.stop();
+    server = await startTestServer({ WALRAS_DB: file() }, PROJECT);
+    const again = Object.assign(Object.create(Desk.prototype), { ...desk, server }) as Desk;
+    expect(server.game.health().actors).toBe(0);
+    await again.advance([
+      [1, 1],
+      [3, 0],
+    ]);
+    expect(await again.pageOf(1)).toBe("Play");
+    expect(server.game.health().actors).toBeGreaterThan(0);
+    await server.stop();
+    const lines: string[] = [];
+    const same = await replayCommand(PROJECT, { file: file() }, ["all"], (line) => lines.push(line));
+    expect(lines.at(-1)).toMatch(/ 0 differ/);
+    expect(same).toBe(true);
+    server = await startTestServer({ WALRAS_DB: file() }, PROJECT);
+    const people = await server.game.store.read.rows(ParticipantTable);
+    // The time at which somebody came to a page is stored with the move.
+    expect(people.every(({ pageIndex, pageAt }) => (pageIndex === 0) === (pageAt === null))).toBe(true);
+  });
+});
