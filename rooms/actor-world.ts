@@ -16,8 +16,7 @@ export interface ActorWorld {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly renderer: Renderer;
   readonly currency: CurrencyFormat;
-  /** Default: English. */
-  readonly languages?: Languages | undefined;
+  readonly languages: Languages;
   /** JSON text of which code runs; each `loaded` entry keeps it. */
   readonly version: string | null;
   /** What the project declares for participants and sessions. */

@@ -14,6 +14,7 @@ import type { Game, Renderer } from "./calls.ts";
 import { startColyseus } from "./colyseus-server.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGroupRoom } from "./group-room.ts";
+import { Languages } from "./languages.ts";
 import { GAME_LIMITS } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { Rooms } from "./rooms.ts";
@@ -45,7 +46,8 @@ export interface GameOptions {
 
 /** Starts the game: actors, committer, Colyseus and the given pages on one port. @throws WalrasError `port_in_use` */
 export async function startGame(options: GameOptions): Promise<Game> {
-  const { apps, store, log } = options;
+  const { apps, config, store, log } = options;
+  const languages = config.languages ?? new Languages({ currency: config.currency });
   const limits: ActorLimits & Record<"idle" | "ownership" | "sockets", number> = { ...GAME_LIMITS, ...options.limits };
   const name = randomBytes(6).toString("base64url");
   const watchdog = startWatchdog(log);
@@ -64,10 +66,10 @@ export async function startGame(options: GameOptions): Promise<Game> {
     committer,
     apps,
     renderer: options.renderer,
-    currency: options.config.currency,
-    languages: options.config.languages,
+    currency: config.currency,
+    languages,
     version: options.version ?? null,
-    ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
+    ownFields: config.ownFields ?? NO_OWN_FIELDS,
     log,
     development: options.development ?? false,
     watchdog,
@@ -111,7 +113,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
         now: world.now(),
         decimals: world.currency.decimals,
         ownFields: world.ownFields,
-        formats: options.config.languages?.of(config.language),
+        formats: languages.of(config.language),
       })
         // The authors' functions have run, outside of the transaction for which all groups wait.
         .then((draft) => committer.transact((write) => writeSession(write, draft)))

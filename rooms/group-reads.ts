@@ -6,7 +6,7 @@ import type { Values } from "../entities/tables.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { foundAtLoad } from "./found-at-load.ts";
 import { Itinerary } from "./itinerary.ts";
-import { type Language, Languages } from "./languages.ts";
+import type { Language } from "./languages.ts";
 
 /** A group as an actor works on it. */
 export interface Group {
@@ -48,7 +48,7 @@ export async function readGroup(
   const pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
   const itinerary = new Itinerary(pages, app, rows.group.roundNumber as number);
   const config = deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>);
-  const language = (world.languages ?? new Languages({ currency })).of(config.language);
+  const language = world.languages.of(config.language);
   const session = {
     id: rows.session.id as number,
     code: rows.session.code as string,

@@ -1,6 +1,7 @@
 import type { GroupRows, JournalEntry, Reads, Store } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { Languages, PLAIN_POINTS } from "./languages.ts";
 import { GAME_LIMITS } from "./limits.ts";
 import type { ReplayOptions } from "./replay.ts";
 import { NO_WATCHDOG } from "./watchdog.ts";
@@ -17,7 +18,9 @@ export interface ReplayWorld {
   readonly groups: Values[];
 }
 
-export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptions): ReplayWorld {
+export function replayWorld({ app, decimals, ownFields, ...options }: ReplayOptions): ReplayWorld {
+  const currency = { ...PLAIN_POINTS, decimals };
+  const languages = options.languages ?? new Languages({ currency });
   let now: Pick<JournalEntry, "at" | "seed"> = { at: 0, seed: null };
   const earlier = new Map<number, Values[]>();
   const groups: Values[] = [];
@@ -50,7 +53,7 @@ export function replayWorld({ app, decimals, ownFields, languages }: ReplayOptio
         committer: { halted: null, add: () => {}, together: none, transact: none },
         apps: new Map([[app.name, app]]),
         renderer: { render: () => ({ html: "", nonce: "" }) },
-        currency: { locale: "en", code: null, decimals, points: ["point", "points"] },
+        currency,
         languages,
         version: null,
         ownFields,

@@ -9,7 +9,10 @@ import { nodeProblem } from "./node-version.js";
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) {
   // From the second start on, half of the time goes.
-  module.enableCompileCache(join(import.meta.dirname, "../node_modules/.cache/walras"));
+  const cache = join(import.meta.dirname, "../node_modules/.cache/walras");
+  module.enableCompileCache(cache);
+  // Also of the processes that this one starts: exports, and the server that dev restarts.
+  process.env.NODE_COMPILE_CACHE ??= cache;
   if (process.argv[2] === "dev") await import("./dev.ts");
   else if (process.argv[2] === "cli") await import("./cli.ts");
   else await (await import("./run.ts")).run();

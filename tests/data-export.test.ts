@@ -42,17 +42,17 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     server = await startTestServer(env, PROJECT);
     ({ code, participants: codes } = await makeSession(server.base, "trade"));
     await makeSession(server.base, "trade");
-    const [first, second] = await Promise.all(
+    const everybody = await Promise.all(
       codes.map((one) => HeadlessParticipant.open(`${server.base}/InitializeParticipant/${one}`)),
     );
+    const [first, second] = everybody;
     if (first === undefined || second === undefined) throw new Error("the session has no participants");
     await first.send({ amount: 2.25, story: STORY });
     await second.send({ amount: 3 });
     await first.submit();
     await first.submit();
     await first.send({ amount: 4 });
-    first.close();
-    second.close();
+    for (const participant of everybody) participant.close();
   });
   afterAll(() => server.stop());
 

@@ -13,6 +13,7 @@ import { Actors } from "../../rooms/actors.ts";
 import type { PageContext, Reply } from "../../rooms/calls.ts";
 import { GAME_LIMITS } from "../../rooms/game.ts";
 import type { Connection } from "../../rooms/gate.ts";
+import { Languages, PLAIN_POINTS } from "../../rooms/languages.ts";
 import type { Log } from "../../rooms/log.ts";
 import { type IncomingMessage, MessageTurn } from "../../rooms/message-turn.ts";
 import { NO_WATCHDOG } from "../../rooms/watchdog.ts";
@@ -53,6 +54,7 @@ export class TestWorld {
         this.actors.announce(reason !== null);
       },
     });
+    const currency = { ...PLAIN_POINTS, decimals: 2 };
     this.world = {
       store,
       committer: this.committer,
@@ -63,7 +65,8 @@ export class TestWorld {
           return { html: `<p>${context.identity}</p>`, nonce: "n" };
         },
       },
-      currency: { locale: "en", code: null, decimals: 2, points: ["point", "points"] },
+      currency,
+      languages: new Languages({ currency }),
       version: null,
       ownFields: NO_OWN_FIELDS,
       log: this.log,

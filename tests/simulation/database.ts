@@ -111,9 +111,10 @@ export class Database {
 
   /** Rows by key. */
   rows(table: Table, where: Record<string, Value> = {}): Values[] {
+    const wanted = Object.entries(where);
     const found: Values[] = [];
     for (const row of this.#rows(table).values()) {
-      if (Object.keys(where).every((name) => row[name] === where[name])) found.push({ ...row });
+      if (wanted.every(([name, value]) => row[name] === value)) found.push({ ...row });
     }
     return found.sort((a, b) => table.key.reduce((by, name) => by || Number(a[name]) - Number(b[name]), 0));
   }

@@ -8,6 +8,7 @@ import type { ActorLimits, ActorWorld } from "../../rooms/actor-world.ts";
 import { Actors } from "../../rooms/actors.ts";
 import type { Reply } from "../../rooms/calls.ts";
 import { encodeFrame } from "../../rooms/frames.ts";
+import { Languages, PLAIN_POINTS } from "../../rooms/languages.ts";
 import { type Carrier, Reception, type Seated, type SeatHolder } from "../../rooms/reception.ts";
 import { NO_WATCHDOG } from "../../rooms/watchdog.ts";
 import { type Found, Participants } from "../../server/participants.ts";
@@ -22,6 +23,8 @@ import { SimStore } from "./sim-store.ts";
 /** 11: an error in Colyseus' framing, with number 524 and a text. */
 const SEAT_REFUSED = Uint8Array.of(11, 0xcd, 524 & 255, 524 >> 8, 0xa3, 0x6e, 0x6f, 0x21);
 /** How long a seat is kept for who was given it, in milliseconds. */
+/** Of all processes of all runs. */
+const LANGUAGES = new Languages({ currency: PLAIN_POINTS });
 const SEAT_TIMEOUT = 30_000;
 
 export interface ProcessOptions {
@@ -87,7 +90,8 @@ export class Process {
       renderer: {
         render: ({ variables }) => ({ html: String((variables.group as { transfers: number }).transfers), nonce: "" }),
       },
-      currency: { locale: "en", code: null, decimals: 0, points: ["point", "points"] },
+      currency: PLAIN_POINTS,
+      languages: LANGUAGES,
       version: null,
       development: true,
       log: { info: () => {}, warn: options.log, error: options.log },

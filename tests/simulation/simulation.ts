@@ -25,6 +25,13 @@ const PACE = 450;
 
 const APPS: ReadonlyMap<string, AppSpec> = new Map([[market.spec.name, market.spec]]);
 
+/** Who a participant is in a group. */
+interface Place {
+  readonly id: number;
+  readonly group: number;
+  readonly idInGroup: number;
+}
+
 export interface RunResult {
   readonly seed: number;
   /** What was wrong; empty in a good run. */
@@ -64,6 +71,8 @@ class Run {
   /** By participant's code: which slot answers their requests. */
   readonly #routes = new Map<string, number>();
   readonly #tabs: Tab[] = [];
+  /** By participant's code and page: nobody changes groups here. */
+  readonly #places = new Map<string, Place>();
   readonly #findings: string[] = [];
   readonly #trace: (line: string) => void;
   #clients = 0;
@@ -253,7 +262,17 @@ class Run {
   }
 
   /** Who a participant is in the group of a page. */
-  #at(participant: string, page: string): { id: number; group: number; idInGroup: number } {
+  #at(participant: string, page: string): Place {
+    const key = `${participant}/${page}`;
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.#findPlace(participant, page);
+      this.#places.set(key, place);
+    }
+    return place;
+  }
+
+  #findPlace(participant: string, page: string): Place {
     const id = Number(this.#database.rows(ParticipantTable, { code: participant })[0]?.id);
     const where = { participantId: id, roundNumber: Number(page.split("/")[1]) };
     const [player] = this.#database.rows(market.spec.player.table, where);
