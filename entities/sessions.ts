@@ -85,7 +85,7 @@ const ROWS_AT_ONCE = 2_000;
 export async function draftSession(options: NewSession): Promise<SessionDraft> {
   const { config, isDemo, now, decimals, codes = SECRET_CODES, ownFields = NO_OWN_FIELDS } = options;
   const apps = appsOf(options);
-  checkParticipants(options.participants, config.name, apps.filter(isDivided));
+  checkParticipants(options.participants, config.name, apps);
   const code = codes.session();
   const session = new Row(SessionTable, null, {
     code,
@@ -329,9 +329,17 @@ function appsOf({ config, apps }: NewSession): AppSpec[] {
   });
 }
 
+/** The number of participants of a session must be a multiple of this: the groups of all apps are full. */
+export function groupMultiple(apps: readonly AppSpec[]): number {
+  const sizes = apps
+    .filter(isDivided)
+    .map((app) => app.playersPerGroup)
+    .filter((size) => size !== "all");
+  return sizes.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
+}
+
 function checkParticipants(participants: number, configName: string, apps: readonly AppSpec[]): void {
-  const sizes = apps.map((app) => app.playersPerGroup).filter((size) => size !== "all");
-  const multiple = sizes.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
+  const multiple = groupMultiple(apps);
   if (Number.isSafeInteger(participants) && participants > 0 && participants % multiple === 0) return;
   throw wrongNumber(participants, configName, multiple);
 }

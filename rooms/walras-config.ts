@@ -88,7 +88,7 @@ export function defineConfig<P extends Fields = Record<never, never>, S extends 
   const seen = new Set<string>();
   const complete = sessionConfigs.map((given: unknown, index) => {
     requireObject(given, `sessionConfigs[${index}]`);
-    const config = sessionConfig({ ...sessionConfigDefaults, ...given }, `sessionConfigs[${index}]`);
+    const config = checkSessionConfig({ ...sessionConfigDefaults, ...given }, `sessionConfigs[${index}]`);
     if (seen.has(config.name))
       throw wrong(
         `sessionConfigs[${index}].name`,
@@ -161,7 +161,13 @@ function ownFields(fields: unknown, where: string, members: readonly string[]): 
   return specs;
 }
 
-function sessionConfig(given: Record<string, unknown>, where: string): SessionConfig {
+/**
+ * A session config, checked.
+ *
+ * @param where names it in errors as long as it has no name of its own
+ * @throws AuthorError `wrong_config`
+ */
+export function checkSessionConfig(given: Record<string, unknown>, where: string): SessionConfig {
   const { name, displayName, doc, appSequence, numDemoParticipants, ...parameters } = given;
   if (typeof name !== "string" || !/^[A-Za-z0-9_]+$/.test(name)) {
     throw wrong(`${where}.name`, name, 'give it letters, digits and underscores, e.g. "auction_high_stakes"');

@@ -4,6 +4,7 @@ import { nearestName } from "../entities/suggest.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
+import { withValues } from "./entrances/session-parameters.ts";
 import { statusOf } from "./errors.ts";
 import type { FigureReader } from "./figures.ts";
 import { startUrl } from "./participants.ts";
@@ -19,6 +20,7 @@ const CALLERS = [
   "app_twice",
   "no_apps",
   "wrong_number_of_participants",
+  "wrong_parameter",
   "bad_request",
 ];
 
@@ -34,6 +36,8 @@ export interface ApiOptions {
 export type NewSessionRequest = {
   participants: number;
   displayName?: string;
+  /** Parameters of the session config with other values for this session. */
+  parameters?: Readonly<Record<string, unknown>>;
   /** A demo session, which bots can play; its data are nobody's. Default: false. */
   isDemo?: boolean;
 } & ({ config: string } | { apps: readonly string[] });
@@ -101,16 +105,29 @@ function readRequest(
   sessionConfigs: readonly SessionConfig[],
   game: Game,
 ): { config: SessionConfig; participants: number } {
-  const { config: name, apps, participants, displayName } = (body ?? {}) as Partial<Record<string, unknown>>;
+  const {
+    config: name,
+    apps,
+    participants,
+    displayName,
+    parameters,
+  } = (body ?? {}) as Partial<Record<string, unknown>>;
   if (!Number.isSafeInteger(participants) || Number(participants) < 1 || Number(participants) > MOST_PARTICIPANTS) {
     throw bad(`participants is ${JSON.stringify(participants)}; give it a whole number from 1 to ${MOST_PARTICIPANTS}`);
   }
   if (displayName !== undefined && typeof displayName !== "string") throw bad("displayName is no text; leave it out");
+  if (
+    parameters !== undefined &&
+    (typeof parameters !== "object" || parameters === null || Array.isArray(parameters))
+  ) {
+    throw bad('parameters is no object; give it values by name, e.g. { "endowment": 50 }');
+  }
+  const values = { ...parameters };
   const shown = displayName === undefined ? {} : { displayName: displayName.slice(0, 200) };
   const count = Number(participants);
   if (typeof name === "string") {
     const config = sessionConfigs.find((one) => one.name === name);
-    if (config !== undefined) return { config: { ...config, ...shown }, participants: count };
+    if (config !== undefined) return { config: withValues({ ...config, ...shown }, values), participants: count };
     throw unknown(
       "session config",
       name,
@@ -124,7 +141,10 @@ function readRequest(
   const names: string[] = apps;
   for (const app of names) if (!game.apps.has(app)) throw unknown("app", app, [...game.apps.keys()], "unknown_app");
   return {
-    config: { name: names.join("_").slice(0, 100), ...shown, appSequence: names, numDemoParticipants: count },
+    config: withValues(
+      { name: names.join("_").slice(0, 100), ...shown, appSequence: names, numDemoParticipants: count },
+      values,
+    ),
     participants: count,
   };
 }

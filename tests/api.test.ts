@@ -77,6 +77,65 @@ test("a session is made of apps without a session config, or of a config, and it
   expect((await create({ config: "probe", participants: 2 })).body.links).toHaveLength(2);
 });
 
+/** What was stored as the newest session's config. */
+async function newestConfig(): Promise<Record<string, unknown>> {
+  const [row] = await server.game.store.read.sessions(1);
+  return JSON.parse(String(row?.config));
+}
+
+test("a program gives a session's parameters other values", async () => {
+  const parameters = { endowment: 50, nested: { a: [2] }, wave: "second" };
+  expect(await create({ config: "tuned", participants: 2, parameters })).toMatchObject({ status: 201 });
+  expect(await newestConfig()).toMatchObject({ name: "tuned", ...parameters, share: 0.5, participationFee: 3 });
+});
+
+describe("the form for a new session", () => {
+  const post = async (form: Record<string, string>) =>
+    ask(`${server.base}/create_session`, { form, headers: { cookie: await login() } });
+  const alert = ({ status, text }: { status: number; text: string }) =>
+    `${status} ${/role="alert"[^>]*>([^<]*)/.exec(text)?.[1]}`;
+
+  test("shows the parameters that are a text, a number, true or false, and how many participants fill the groups", async () => {
+    const { text } = await ask(`${server.base}/create_session?config=tuned`, { headers: { cookie: await login() } });
+    const [, game = ""] = text.split('value="tuned"');
+    const inputs = [
+      ...(game.split("</fieldset>", 1)[0]?.matchAll(/<input[^>]*name="tuned\/(\w+)" value="([^"]*)"/g) ?? []),
+    ];
+    expect(inputs.map(([, name, value]) => `${name}=${value}`)).toEqual([
+      ...["realWorldCurrencyPerPoint=1", "participationFee=3", "endowment=20", "share=0.5", "nudge=0", "nudge=1"],
+      "frame=gain",
+    ]);
+    expect(game).toMatch(/^ required checked>/);
+    expect(game).toMatch(/Participants: a multiple of 2\./);
+    expect(game).toMatch(/name="tuned\/nudge" value="1" checked/);
+  });
+
+  test("changes them for one session, keeping their kinds", async () => {
+    const typed = { "tuned/endowment": "50", "tuned/share": "0,25", "tuned/nudge": "0", "tuned/frame": "Loss, <b>" };
+    const made = await post({ config: "tuned", participants: "4", ...typed, "probe/endowment": "1" });
+    expect(made.status).toBe(303);
+    expect(await newestConfig()).toMatchObject({
+      ...{ endowment: 50, share: 0.25, nudge: false, frame: "Loss, <b>", nested: { a: 1 }, participationFee: 3 },
+    });
+    expect(await newestConfig()).not.toHaveProperty("realWorldCurrencyPerPoint");
+    expect((await post({ config: "tuned", participants: "2" })).status).toBe(303);
+    expect(await newestConfig()).toMatchObject({ endowment: 20, nudge: true });
+  });
+
+  test("says what is wrong, and keeps what was typed", async () => {
+    const wrong = await post({ config: "tuned", participants: "3", "tuned/frame": "kept" });
+    expect(alert(wrong)).toMatch(/^422 .*cannot have 3 participants.*multiple of 2/);
+    expect(wrong.text).toContain('value="kept"');
+    const half = await post({ config: "tuned", participants: "2", "tuned/endowment": "2.5" });
+    expect(alert(half)).toBe("422 endowment: please give a whole number.");
+    expect(half.text).toContain('value="2.5"');
+    const owed = await post({ config: "tuned", participants: "2", "tuned/participationFee": "-1" });
+    expect(alert(owed)).toMatch(
+      /^422 session config tuned: participationFee is -1 \(a number\); give it a number from 0/,
+    );
+  });
+});
+
 test.each([
   [{ apps: ["prob"], participants: 1 }, "unknown_app", "Did you mean probe?"],
   [{ config: "prope", participants: 1 }, "unknown_config", "Did you mean probe?"],
@@ -85,6 +144,9 @@ test.each([
   [{ apps: "probe", participants: 1 }, "bad_request", "apps"],
   [{ apps: ["probe"], participants: 1, displayName: 7 }, "bad_request", "displayName"],
   [{ apps: ["probe", "probe"], participants: 1 }, "app_twice", "twice"],
+  [{ config: "tuned", participants: 2, parameters: [1] }, "bad_request", "parameters is no object"],
+  [{ config: "tuned", participants: 2, parameters: { name: "x" } }, "wrong_parameter", "name belongs to"],
+  [{ config: "tuned", participants: 2, parameters: { language: "xx-" } }, "wrong_parameter", "language"],
   ["[]", "bad_request", "participants"],
   ["null", "bad_request", "not valid JSON"],
 ])("a session that cannot be made is refused with the reason: %j", async (body, code, message) => {

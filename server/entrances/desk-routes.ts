@@ -1,12 +1,20 @@
-import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import express, { type RequestHandler, type Response, type Router } from "express";
 import { codeOf, messageOf } from "../../client-sdk/errors.ts";
+import { groupMultiple } from "../../entities/sessions.ts";
 import { LabSessionTable } from "../../entities/system-tables.ts";
 import type { Game, SessionConfig } from "../../rooms/calls.ts";
 import type { ErrorPages } from "../errors.ts";
 import { type LabSecret, type OpenLab, sessionOf, setSession } from "./labs.ts";
+import { parametersOf, withParameters } from "./session-parameters.ts";
 
 /** Most participants of a session that is made on the page. */
 const MOST_PARTICIPANTS = 50_000;
+
+/** What parameters that every game has are called on the page. */
+const LABELS: Readonly<Record<string, string>> = {
+  realWorldCurrencyPerPoint: "Real money for a point",
+  participationFee: "Participation fee",
+};
 
 export interface EntranceDeskOptions {
   readonly game: Game;
@@ -25,13 +33,22 @@ export interface EntranceDeskOptions {
 export function entranceDesk(options: EntranceDeskOptions): Router {
   const { game, sessionConfigs, labs, secret, pages, guard, own, show, now = Date.now } = options;
   const router = express.Router();
-  const form = express.urlencoded({ extended: false, limit: 10_000 });
+  // A new session's parameters are in it, those of all games.
+  const form = express.urlencoded({ extended: false, limit: 200_000 });
 
-  const createPage = (response: Response, given: Record<string, string>, wrong: string): void => {
+  const createPage = (response: Response, body: unknown, wrong: string): void => {
+    const given = textsOf(body);
     const configs = sessionConfigs.map((config) => ({
       name: config.name,
       title: config.displayName ?? config.name,
+      doc: config.doc ?? "",
       is_chosen: config.name === given.config,
+      multiple: groupMultiple(config.appSequence.flatMap((name) => game.apps.get(name) ?? [])),
+      parameters: parametersOf(config).map(({ name, kind, value }) => {
+        const input = `${config.name}/${name}`;
+        const typed = textOf(body, input) ?? (value === true ? "1" : String(value));
+        return { name: LABELS[name] ?? name, kind, input, value: typed, checked: typed === "1" };
+      }),
     }));
     const rooms = [...labs.values()].map(({ lab }) => ({
       name: lab.name,
@@ -42,24 +59,25 @@ export function entranceDesk(options: EntranceDeskOptions): Router {
     show(response, "create-session.html", { configs, labs: rooms, participants, wrong }, wrong === "" ? 200 : 422);
   };
 
-  router.get("/create_session", guard, (request, response) => createPage(response, textsOf(request.query), ""));
+  router.get("/create_session", guard, (request, response) => createPage(response, request.query, ""));
 
   router.post("/create_session", guard, own, form, async (request, response) => {
     const given = textsOf(request.body);
     const config = sessionConfigs.find(({ name }) => name === given.config);
     const participants = Number(given.participants);
     const lab = given.lab === undefined || given.lab === "" ? undefined : labs.get(given.lab);
-    if (config === undefined) return createPage(response, given, "Please choose a game.");
+    if (config === undefined) return createPage(response, request.body, "Please choose a game.");
     if (!(Number.isSafeInteger(participants) && participants >= 1 && participants <= MOST_PARTICIPANTS)) {
-      return createPage(response, given, `Please give a number of participants from 1 to ${MOST_PARTICIPANTS}.`);
+      return createPage(response, request.body, `Please give a number of participants from 1 to ${MOST_PARTICIPANTS}.`);
     }
     try {
-      const session = await game.createSession(config, { participants, isDemo: false });
+      const chosen = withParameters(config, (name) => textOf(request.body, `${config.name}/${name}`));
+      const session = await game.createSession(chosen, { participants, isDemo: false });
       if (lab !== undefined) await setSession(game, lab.lab.name, Number(session.id), now());
       response.redirect(303, `/SessionStartLinks/${session.code}`);
     } catch (error) {
-      if (codeOf(error) !== "wrong_number_of_participants") throw error;
-      createPage(response, given, messageOf(error));
+      if (!["wrong_number_of_participants", "wrong_parameter"].includes(codeOf(error))) throw error;
+      createPage(response, request.body, messageOf(error));
     }
   });
 
@@ -111,11 +129,19 @@ export async function labOf(game: Pick<Game, "store">, sessionId: number): Promi
   return undefined;
 }
 
-function textsOf(given: Request["query"] | unknown): Record<string, string> {
+function textsOf(given: unknown): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const name of ["config", "participants", "lab"]) {
-    const value: unknown = typeof given === "object" && given !== null ? Reflect.get(given, name) : undefined;
-    if (typeof value === "string") texts[name] = value;
+    const value = textOf(given, name);
+    if (value !== undefined) texts[name] = value;
   }
   return texts;
+}
+
+/** A field of a form or query; of several of the same name the last one, as of a box after its hidden input. */
+function textOf(given: unknown, name: string): string | undefined {
+  if (typeof given !== "object" || given === null || !Object.hasOwn(given, name)) return undefined;
+  const found: unknown = Reflect.get(given, name);
+  const value: unknown = Array.isArray(found) ? found.at(-1) : found;
+  return typeof value === "string" ? value : undefined;
 }
