@@ -50,6 +50,8 @@ export const Refusal = {
   TIME_LIMIT: "time_limit",
   /** The page was left, by this player's moving on, before there was an answer. */
   LEFT: "left",
+  /** The computer plays in the participant's place: they were away for too long. */
+  REPLACED: "replaced",
   /** Retry: more messages a second than allowed; `after` milliseconds to wait. */
   TOO_FAST: "too_fast",
   /** Retry: an earlier number of this client has not arrived. */

@@ -84,6 +84,8 @@ export interface PageSpec {
   readonly errorMessage: ((player: never, values: never) => unknown) | undefined;
   /** undefined: a page without form fields. */
   readonly form: FormSpec | undefined;
+  /** Gives the form's values where the computer plays in the player's place; nothing: as when time runs out. */
+  readonly computer: ((player: never) => unknown) | undefined;
   /** Returns deliveries or nothing. */
   readonly beforeNextPage: ((player: never, how: PageEnd, call: never) => unknown) | undefined;
   /** Names the app to which the participant goes from here; nothing: to the next page. */
@@ -103,7 +105,7 @@ export interface PageSpec {
 /** The limit of a wait, and the way out. */
 export interface WaitTimeoutSpec {
   readonly seconds: number | ((player: never) => number);
-  readonly outcome: "proceed" | "end" | ((player: never) => unknown);
+  readonly outcome: "proceed" | "replace" | "end" | ((player: never) => unknown);
 }
 
 /** What makes a page a wait page. The functions' author-facing types are in rooms/define-wait-page.ts. */

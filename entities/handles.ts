@@ -29,6 +29,9 @@ const PLAYER_BUILT_INS: Record<string, Getter> = {
   idInGroup: builtIn("idInGroup"),
   roundNumber: builtIn("roundNumber"),
   connected: builtIn("connected"),
+  isReplaced(this: Handle) {
+    return this[VIEW].builtIn(this[ROW], "isReplaced") === true;
+  },
   session: SESSION,
   subsession: SUBSESSION,
   group(this: Handle) {

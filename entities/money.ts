@@ -1,6 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { CurrencyFormat } from "../client-sdk/protocol.ts";
 import type { SessionFacts } from "./memory.ts";
+import type { Values } from "./tables.ts";
 import { roundCurrency } from "./values.ts";
 
 /** Amounts of a {@link currencyRange}. */
@@ -58,6 +59,39 @@ export function inRealWorldCurrency(payoff: number, session: Pick<SessionFacts, 
 export function withParticipationFee(payoff: number, session: Pick<SessionFacts, "config" | "formats">): number {
   const fee = numberOf(session.config.participationFee, 0);
   return roundCurrency(inRealWorldCurrency(payoff, session) + fee, formatsOf(session).money.decimals);
+}
+
+/** What somebody is to be paid; all but the payoff in real money. */
+export interface Due {
+  readonly payoff: number;
+  readonly bonus: number;
+  readonly fee: number;
+  readonly total: number;
+}
+
+/**
+ * What a participant is to be paid: the payoff and the participation fee. Who was replaced by the computer gets what
+ * they had earned until then with that fee, or the session config's `replacedFee` in place of both; who never came,
+ * nothing.
+ *
+ * @param participant their row
+ * @param payoff over all apps and rounds
+ */
+export function dueTo(participant: Values, payoff: number, session: Pick<SessionFacts, "config" | "formats">): Due {
+  const isReplaced = typeof participant.replacedAt === "number";
+  if (isReplaced && participant.startedAt === null) return { payoff: 0, bonus: 0, fee: 0, total: 0 };
+  const counted = isReplaced ? numberOf(participant.replacedPayoff, 0) : payoff;
+  const { replacedFee } = session.config;
+  if (isReplaced && typeof replacedFee === "number") {
+    return { payoff: counted, bonus: 0, fee: replacedFee, total: replacedFee };
+  }
+  const fee = withParticipationFee(0, session);
+  return {
+    payoff: counted,
+    bonus: inRealWorldCurrency(counted, session),
+    fee,
+    total: withParticipationFee(counted, session),
+  };
 }
 
 function numberOf(value: unknown, otherwise: number): number {

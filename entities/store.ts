@@ -17,6 +17,8 @@ export type EntryKind =
   | "yield"
   | "done"
   | "presence"
+  /** The computer plays in a participant's place from now on. */
+  | "replaced"
   /** A wait page is done: its function has run and those who waited are past it. */
   | "wait"
   /** The function of a wait page threw. */

@@ -117,6 +117,10 @@ export const ParticipantTable = makeTable({
     entry: "json",
     /** What the app says of them, for the experimenter. */
     status: "text",
+    /** Since when the computer plays in their place; null: they play. */
+    replacedAt: "timestamp",
+    /** What they had earned until then, over all apps and rounds. */
+    replacedPayoff: "currency",
   },
   key: ["id"],
   generated: true,
@@ -332,6 +336,8 @@ export const PLAYER_COLUMNS = {
   payoff: "currency",
   /** What the group was last told: whether a page of theirs is connected. */
   connected: "boolean",
+  /** true: the computer plays, from somewhere in this round or before it; else null. */
+  isReplaced: "boolean",
 } as const satisfies Record<string, ColumnKind>;
 
 /** Columns that every extra model's table has before the author's own. */

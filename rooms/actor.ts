@@ -7,6 +7,7 @@ import type { ActorWorld } from "./actor-world.ts";
 import type { Barriers } from "./barriers.ts";
 import { interrupted, type RunningCall } from "./call-end.ts";
 import { ClientNumbers } from "./client-numbers.ts";
+import { Computers } from "./computers.ts";
 import { Gate } from "./gate.ts";
 import { type Group, readGroup, readNewcomer, takeIn } from "./group-reads.ts";
 import type { Inspection } from "./inspection.ts";
@@ -42,6 +43,10 @@ export class Actor {
   onDeparture: ((participant: Values) => void) | undefined;
   /** Called when the group's timers may have changed: it was loaded, or a turn set, fired or took back some. */
   onTimers: () => void = () => {};
+  /** Players in whose place the computer plays. */
+  readonly computers = new Computers(this);
+  /** Has the computer play for a participant wherever they are; resolves to whether that is seen to. See replacement.ts. */
+  replaceElsewhere: ((participantId: number, before: number) => Promise<boolean>) | undefined;
   /** Where the process keeps the wait pages of all groups. */
   barriers: Barriers | undefined;
   /** Development: what panels of designers see. undefined: nobody has asked for it. */

@@ -9,6 +9,7 @@ import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
+import { replaceElsewhere } from "./replacement.ts";
 import { TimerIndex } from "./timer-index.ts";
 import { WaitTurn } from "./wait-turns.ts";
 
@@ -89,7 +90,9 @@ export class Actors {
         this.#actors.delete(actorId);
         this.timers.forget(fresh);
       });
+      fresh.replaceElsewhere = (participantId, before) => this.replace(participantId, before);
       fresh.onDeparture = (participant) => {
+        if (typeof participant.replacedAt === "number") void replaceElsewhere(fresh, participant.id as number, 0);
         void this.leave(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
       };
       fresh.barriers = this.#barriers;
@@ -110,7 +113,8 @@ export class Actors {
    * Somebody has left a group. Where the next group has wait pages or limits time, they arrive there by
    * themselves: their browser may never come, and the others must not wait for it.
    */
-  async follow({ id, code }: Values): Promise<void> {
+  async follow({ id, code, replacedAt }: Values): Promise<void> {
+    if (typeof replacedAt === "number") return void (await this.replace(id as number, 0));
     try {
       const place = await this.world.store.read.whereabouts(code as string);
       if (place === undefined || place.actorId === null || place.page === null) return;
@@ -120,6 +124,26 @@ export class Actors {
       await this.call(place.actorId, { kind: "arrive", participantId: id as number });
     } catch (error) {
       this.world.log.warn("a participant was not followed to the next group", { error: messageOf(error) });
+    }
+  }
+
+  /**
+   * The computer plays in a participant's place, if it does already or if they have not come as far as the page with
+   * index `before`: their group, wherever it is, takes that over. Never throws.
+   *
+   * @returns whether it has, or has no need to; if not, it is to be asked again
+   */
+  async replace(participantId: number, before: number): Promise<boolean> {
+    const { read } = this.world.store;
+    try {
+      const participant = await read.participant(participantId);
+      const place = participant === undefined ? undefined : await read.whereabouts(participant.code as string);
+      if (place === undefined || place.actorId === null) return true;
+      const reply = await this.call(place.actorId, { kind: "replace", participantId, before });
+      return reply.kind === "goto" || (reply.kind === "refused" && !reply.retry);
+    } catch (error) {
+      this.world.log.warn("a participant could not be replaced yet", { error: messageOf(error) });
+      return false;
     }
   }
 
@@ -201,6 +225,8 @@ export class Actors {
     const actor = this.get(actorId);
     await actor.load();
     const page = actor.itinerary.waits.find((one) => one.identity === identity);
+    // Of another page it is what the computer was to do there.
+    if (page === undefined && actor.memory.waits.has(identity)) return actor.computers.retry(identity);
     if (page === undefined) throw new WalrasError("no_such_page", `Group ${actorId} has no wait page ${identity}.`);
     if (page.wait.scope === "subsession") return this.#barriers.retry(actor, page);
     if (actor.waits.isLobby(page)) return actor.waits.form();

@@ -11,6 +11,7 @@ import { initialValues } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { stackOf } from "./refusals.ts";
+import { isReplaced } from "./replacement.ts";
 import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
@@ -86,13 +87,14 @@ export class Lobby {
     });
   }
 
-  /** Players who are at the page and connected, in order of arrival. */
+  /** Players who are at the page and connected, or played by the computer, in order of arrival. */
   waiting(): Row[] {
     const { memory, gate, world } = this.#actor;
     const connected = new Set<number>();
     for (const connection of gate.connections()) {
       if (connection.page === this.#page.identity) connected.add(connection.participantId);
     }
+    for (const [id, participant] of memory.participants) if (isReplaced(participant)) connected.add(id);
     const waiting: Row[] = [];
     for (const id of connected) {
       const player = memory.playerOf(id);
@@ -124,7 +126,8 @@ export class Lobby {
     const { playersPerGroup } = this.#actor.app;
     const impatient = waiting.filter((row) => this.#impatient.has(row.values.participantId as number)).length;
     if (this.#page.wait.formGroup !== undefined) return waiting.length > 0 ? 1 + impatient : 0;
-    return typeof playersPerGroup === "number" ? Math.floor(waiting.length / playersPerGroup) + impatient : 0;
+    const rest = this.#isRest() ? 1 : 0;
+    return typeof playersPerGroup === "number" ? Math.floor(waiting.length / playersPerGroup) + impatient + rest : 0;
   }
 
   /** The rounds for which a group is formed. */
@@ -279,8 +282,19 @@ export class Lobby {
   #chooseAny(waiting: readonly Row[]): Row[] | undefined {
     const { playersPerGroup } = this.#actor.app;
     const size = typeof playersPerGroup === "number" ? playersPerGroup : waiting.length;
-    const first = waiting.find((row) => this.#impatient.has(row.values.participantId as number));
+    const impatient = waiting.find((row) => this.#impatient.has(row.values.participantId as number));
+    const first = impatient ?? (this.#isRest() ? waiting[0] : undefined);
     return first === undefined ? undefined : [first, ...waiting.filter((row) => row !== first)].slice(0, size);
+  }
+
+  /** Whether nobody is left but players of the computer's: whoever waits for them later shall not do so for ever. */
+  #isRest(): boolean {
+    const { memory } = this.#actor;
+    const left = memory.players.filter(({ values }) => values.groupId === memory.actorId);
+    return left.every(({ values }) => {
+      const id = values.participantId as number;
+      return values.isReplaced === true || (memory.earlier.has(id) && this.#actor.here(id) === undefined);
+    });
   }
 
   /** Within a unit: a group of these players. False if there is no number for it yet. */

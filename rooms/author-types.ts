@@ -108,6 +108,8 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields, S extends Fi
   /** Whether a page of theirs is connected to this group. Page loads and breaks shorter than the app's
    * `presenceGrace` do not count; false before they have come and after they have gone on. */
   readonly connected: boolean;
+  /** The computer plays in their place, from somewhere in this round or before it: see `timeout` of wait pages. */
+  readonly isReplaced: boolean;
   /** What the player earned in this round; 0 at first. */
   payoff: number;
   readonly group: Group<G, P, S>;

@@ -9,6 +9,7 @@ import type { RowChange, Value, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { replaceSoon } from "./replacement.ts";
 import type { WaitPage } from "./wait-pages.ts";
 import { decide } from "./wait-timeouts.ts";
 
@@ -44,11 +45,13 @@ export class BarrierWork {
   readonly passed: Row[] = [];
   /** Who has waited long enough, and is at the end of the study. */
   readonly ended: Row[] = [];
+  /** Groups whose missing players are to be replaced. */
+  readonly replacing = new Set<number>();
   /** Players who are not there: the time was up. */
   readonly #missing = new Set<number>();
   /** An experimenter does not wait for them any more. */
   readonly #isAdvanced: boolean;
-  /** Nobody goes on: all wait for the same time again. */
+  /** Nobody goes on: all wait for the same time again, or for the computer. */
   #waitsOn = false;
 
   constructor(barrier: BarrierFacts, rows: readonly GroupRows[], past: PastRounds, world: ActorWorld) {
@@ -139,6 +142,7 @@ export class BarrierWork {
     const { page } = this.#barrier;
     const stay: Row[] = [];
     let goesOn = this.#missing.size === 0;
+    let replaces = false;
     for (const { players, view } of this.#whole.groups) {
       for (const player of players) {
         const person = this.#people.get(player.values.participantId as number);
@@ -148,10 +152,24 @@ export class BarrierWork {
         if (decision === "end") this.ended.push(person);
         else stay.push(person);
         if (decision === "proceed") goesOn = true;
+        if (decision === "replace") replaces = true;
       }
     }
-    if (goesOn) this.passed.push(...stay);
-    this.#waitsOn = !goesOn && stay.length > 0;
+    if (replaces) this.#replaceMissing();
+    if (goesOn && !replaces) this.passed.push(...stay);
+    this.#waitsOn = stay.length > 0 && this.passed.length === 0;
+  }
+
+  /** The computer plays in the places of those who are missing: their groups, wherever they are, see to it after this. */
+  #replaceMissing(): void {
+    for (const { row, players, view } of this.#whole.groups) {
+      for (const player of players) {
+        const id = player.values.participantId as number;
+        if (!this.#missing.has(id)) continue;
+        replaceSoon(view, id, this.#barrier.page.index, this.#at);
+        this.replacing.add(row.values.id as number);
+      }
+    }
   }
 
   /** Gives the groups that the function has made their numbers. */

@@ -9,6 +9,7 @@ import { isLobby } from "./arrivals.ts";
 import { type BarrierFacts, BarrierWork, type PastRounds } from "./barrier-work.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
+import { isReplaced } from "./replacement.ts";
 import type { WaitPage } from "./wait-pages.ts";
 import { FailureTurn } from "./wait-turns.ts";
 
@@ -269,6 +270,7 @@ export class Barriers {
       return "done";
     }
     this.#end(barrier, held);
+    for (const id of work.replacing) this.#wake(id);
     if (work.sharedChanged) this.#actors.endSession(session.id);
     const pages = JSON.parse(rows[0]?.session.pages as string);
     const itinerary = new Itinerary(pages, barrier.app, barrier.roundNumber);
@@ -280,10 +282,21 @@ export class Barriers {
       const spec =
         next === undefined ? undefined : world.apps.get(next.app)?.pages.find(({ name }) => name === next.page);
       // Who may have to go past the next page, or waits there, gets there without their browser.
-      if (spec !== undefined && (spec.isDisplayed ?? spec.wait ?? spec.timeout) !== undefined)
-        void this.#actors.follow(person.values);
+      const mayHaveToGoOn = (spec?.isDisplayed ?? spec?.wait ?? spec?.timeout) !== undefined;
+      if (mayHaveToGoOn || isReplaced(person)) void this.#actors.follow(person.values);
     }
     return "done";
+  }
+
+  /** A group has something to do at once. */
+  #wake(actorId: number): void {
+    const failed = (error: unknown) =>
+      this.#actors.world.log.warn("a group was not loaded yet", { error: messageOf(error) });
+    try {
+      this.#actors.get(actorId).load().catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   async #earlier({ app, session, roundNumber }: Barrier): Promise<PastRounds> {

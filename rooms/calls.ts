@@ -23,6 +23,11 @@ export type Command =
   /** An experimenter moves them on from the page at this index, as if their time there were over; from 0 they begin. On
    * a wait page, see advance.ts. Who is elsewhere by now stays there. Answers `goto`. */
   | { kind: "advance"; participantId: number; pageIndex: number }
+  /** The computer plays in the participant's place from now on: if it does already, or if they have not come as far as
+   * the page with index `before`. Answers `goto`. */
+  | { kind: "replace"; participantId: number; before: number }
+  /** The computer does what there is to do on this page. Answers `goto`. */
+  | { kind: "computer"; participantId: number; pageIndex: number }
   /** Where is the participant, and is that page live? For a fresh seat. */
   | { kind: "whereabouts"; participantId: number };
 
@@ -112,6 +117,9 @@ export interface SessionConfig {
   readonly numDemoParticipants: number;
   /** What everybody gets for taking part, in real money. Default: 0. */
   readonly participationFee?: number;
+  /** What those get in real money whom the computer has replaced. Default: what they had earned until then, and the
+   * `participationFee`. */
+  readonly replacedFee?: number;
   /** What a point is worth in real money. Default: 1. */
   readonly realWorldCurrencyPerPoint?: number;
   /** Of what Walras itself says to its participants. Default: the project's. */

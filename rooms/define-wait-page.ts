@@ -22,12 +22,14 @@ export interface WaitPageBasics<Pl>
   /**
    * How long the players wait at most, from the moment when the first of them came (where groups form by arrival:
    * each from when they came), and the way out. "proceed": those who are there go on without the missing, and who
-   * comes later goes past the page. "end": they are at the end of the study. A function decides for each player who
-   * waits, after it has set what they are to get; returning nothing, they wait for the same time again.
+   * comes later goes past the page. "replace": the computer plays in the places of the missing from now on, to the end
+   * of the study, and all go on as a full group; see `computer` of pages and `player.isReplaced`. "end": they are at
+   * the end of the study. A function decides for each player who waits, after it has set what they are to get;
+   * returning nothing, they wait for the same time again. If one says "replace", nobody proceeds without.
    */
   timeout?: {
     seconds: number | ((player: Pl) => number);
-    outcome: "proceed" | "end" | ((player: Pl) => WaitDecision | Silence);
+    outcome: "proceed" | "replace" | "end" | ((player: Pl) => WaitDecision | Silence);
   };
 }
 
@@ -125,6 +127,13 @@ export function splitWaitOptions<Pl>(
   if (keepGroups !== undefined && !byArrival) {
     throw new AuthorError("wrong_option", `${where}: keepGroups belongs to groupByArrivalTime. Take it out.`);
   }
+  const wayOut = timeoutSpec(timeout, `${where}: timeout`);
+  if (byArrival && wayOut?.outcome === "replace") {
+    throw new AuthorError(
+      "wrong_option",
+      `${where}: timeout.outcome is "replace", but where groups form by arrival there is nobody to replace. Give it "proceed" or "end"; or a function, if it is for later rounds: (player) => (player.roundNumber > 1 ? "replace" : "proceed").`,
+    );
+  }
   return {
     page,
     wait: {
@@ -134,7 +143,7 @@ export function splitWaitOptions<Pl>(
       showMissing: showMissing !== false,
       formGroup: typeof groupByArrivalTime === "function" ? (groupByArrivalTime as WaitSpec["formGroup"]) : undefined,
       keepGroups: keepGroups !== false,
-      timeout: timeoutSpec(timeout, `${where}: timeout`),
+      timeout: wayOut,
       afterAllPlayersArrive: afterAllPlayersArrive as WaitSpec["afterAllPlayersArrive"],
     },
   };
@@ -155,10 +164,10 @@ function timeoutSpec(timeout: unknown, where: string): WaitTimeoutSpec | undefin
     throw new AuthorError("wrong_option", `${where}.seconds is ${describe(seconds)}; give it a number of seconds.`);
   }
   if (typeof outcome === "function") checkSync(outcome, `${where}.outcome`);
-  else if (outcome !== "proceed" && outcome !== "end") {
+  else if (outcome !== "proceed" && outcome !== "replace" && outcome !== "end") {
     throw new AuthorError(
       "wrong_option",
-      `${where}.outcome is ${describe(outcome)}; give it "proceed", "end", or a function of player that returns one of them.`,
+      `${where}.outcome is ${describe(outcome)}; give it "proceed", "replace", "end", or a function of player that returns one of them.`,
     );
   }
   // Checked above.

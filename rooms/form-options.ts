@@ -52,12 +52,18 @@ export interface FormOptions<Pl, F extends Fields> {
     values: FormValues<F>,
     call: HookCall,
   ) => OrLater<string | { readonly [K in FormFieldName<F>]?: string } | undefined>;
+  /**
+   * What the form is answered with where the computer plays in the player's place (`player.isReplaced`), checked as
+   * a person's answers are. Left out, or nothing: what the fields hold when time runs out.
+   */
+  computer?: (player: Pl) => { readonly [K in FormFieldName<F>]?: F[K]["type"] } | undefined;
 }
 
-export const FORM_OPTIONS = ["formModel", "formFields", "fields"];
+export const FORM_OPTIONS = ["formModel", "formFields", "fields", "computer"];
 const RULES: readonly (keyof FieldRules)[] = ["min", "max", "choices", "label", "helpText", "widget", "errorMessage"];
 
 interface RawFormOptions {
+  computer?: unknown;
   formModel?: unknown;
   formFields?: unknown;
   fields?: unknown;
@@ -74,7 +80,7 @@ export function formSpec(
   models: Readonly<Record<FormModel, ModelSpec>>,
   where: string,
 ): FormSpec | undefined {
-  const { formModel, formFields, fields: rules } = options;
+  const { formModel, formFields, fields: rules, computer } = options;
   if (formModel !== undefined && formModel !== "player" && formModel !== "group") {
     throw new AuthorError(
       "wrong_option",
@@ -82,7 +88,7 @@ export function formSpec(
     );
   }
   if (formFields === undefined) {
-    const idle = formModel !== undefined ? "formModel" : rules !== undefined ? "fields" : undefined;
+    const idle = Object.entries({ formModel, fields: rules, computer }).find(([, value]) => value !== undefined)?.[0];
     if (idle === undefined) return undefined;
     throw new AuthorError(
       "no_form_fields",

@@ -1,6 +1,8 @@
+import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Value } from "../entities/tables.ts";
+import { describe } from "../entities/values.ts";
 import type { DirectView } from "../entities/view.ts";
 import type { PageContext } from "./calls.ts";
 import { emptyValue, type FormLanguage } from "./form-values.ts";
@@ -50,6 +52,29 @@ export function takeUnfinished(scene: FormScene, posted: Posted): void {
     const value = refused || !(field in values) ? emptyValue(spec, choices) : values[field];
     if (value !== undefined && fits(spec, value, scene.view.memory.decimals)) set(scene, form, field, value);
   }
+}
+
+/**
+ * Takes what a page's `computer` has given in the place of a player, checked as a person's answers are.
+ *
+ * @throws AuthorError `computer_refused`, naming page, field and what is wrong
+ */
+export function takeComputed(scene: FormScene, given: unknown): void {
+  const at = `${scene.app.name}/${scene.page.name} computer`;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new AuthorError(
+      "computer_refused",
+      `${at} gave ${describe(given)}; give the form's values, e.g. { age: 30 }.`,
+    );
+  }
+  const form = openForm(scene);
+  const { values, errors } = form?.check({ ...given }, at) ?? { values: {}, errors: new Map<string, string>() };
+  const problem = errors.size > 0 ? { page: undefined, fields: errors } : pageErrors(scene, form, values);
+  if (problem !== undefined) {
+    const all = [problem.page ?? [], [...problem.fields].map(([field, text]) => `${field}: ${text}`)].flat(2);
+    throw new AuthorError("computer_refused", `${at} gave values that the page refuses: ${all.join("; ")}`);
+  }
+  for (const [field, value] of Object.entries(values)) set(scene, form, field, value);
 }
 
 /** The form as the page shows it, with what was posted and what was wrong with it. */

@@ -44,14 +44,21 @@ export function readAnswer(limits: FieldLimits, posted: string | undefined, lang
   // A choice is what the form offered, to the letter.
   const read = isText && choices !== undefined ? { value: posted ?? "" } : readKind(spec, text, language);
   if ("error" in read) return choices === undefined ? read : { error: texts.notAChoice };
+  const problem = limitsProblem(limits, read.value, language);
+  return problem === undefined ? read : { error: problem };
+}
+
+/** What is wrong with a value of the right kind: no choice, too small, too large, too long. */
+export function limitsProblem(limits: FieldLimits, answer: unknown, language: FormLanguage): string | undefined {
+  const { spec, choices } = limits;
+  const { texts } = language;
   if (choices !== undefined) {
     const { decimals } = language.currency;
     const same = (value: unknown) =>
-      spec.kind === "currency" ? roundCurrency(value as number, decimals) === read.value : value === read.value;
-    if (!choices.some(({ value }) => same(value))) return { error: texts.notAChoice };
+      spec.kind === "currency" ? roundCurrency(value as number, decimals) === answer : value === answer;
+    if (!choices.some(({ value }) => same(value))) return texts.notAChoice;
   }
-  const problem = rangeProblem(limits, read.value, language) ?? lengthProblem(spec, read.value, texts);
-  return problem === undefined ? read : { error: problem };
+  return rangeProblem(limits, answer, language) ?? lengthProblem(spec, answer, texts);
 }
 
 function readKind(spec: FieldSpec, text: string, language: FormLanguage): Answered {

@@ -11,6 +11,7 @@ import type { Connection } from "./gate.ts";
 import { type CallOutput, CallRecord } from "./live-call.ts";
 import { withoutType } from "./live-handlers.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
+import { isReplaced, placeTaken } from "./replacement.ts";
 import { isStandardSchema, parseMessage } from "./standard-schema.ts";
 import type { Outcome, Turn } from "./turn.ts";
 
@@ -65,7 +66,8 @@ export class MessageTurn implements Turn {
 
   run(actor: Actor): Outcome {
     const { c, n, p, b } = this.#message;
-    if (actor.here(this.#participantId) === undefined) {
+    const participant = actor.here(this.#participantId);
+    if (participant === undefined) {
       // They are with another group now. Their page loads again and sends its outbox there.
       return { release: () => this.#from !== null && actor.gate.reload(this.#from, "moved_on") };
     }
@@ -84,6 +86,7 @@ export class MessageTurn implements Turn {
     try {
       if (this.#spoiled !== undefined) throw this.#spoiled;
       if (this.#message.refusal !== undefined) throw this.#message.refusal;
+      if (isReplaced(participant)) throw placeTaken();
       if (actor.pageOf(this.#participantId) !== p) {
         throw new WalrasError(
           Refusal.WRONG_PAGE,

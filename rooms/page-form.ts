@@ -1,12 +1,12 @@
 import { formatCurrency } from "../client-sdk/currency.ts";
-import { AuthorError } from "../client-sdk/errors.ts";
+import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import type { FieldRules, FieldSpec, FormSpec, ModelSpec, PerPlayer } from "../entities/app-spec.ts";
 import { choicesOf } from "../entities/fields.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { snakeCase, type Value } from "../entities/tables.ts";
 import { checkValue, describe } from "../entities/values.ts";
 import type { Widget } from "../entities/widgets.ts";
-import { type FieldLimits, type FormLanguage, readAnswer, showValue } from "./form-values.ts";
+import { type FieldLimits, type FormLanguage, limitsProblem, readAnswer, showValue } from "./form-values.ts";
 
 /** A page's form as the templates get it. */
 export interface FormContext {
@@ -95,6 +95,41 @@ export class PageForm {
       else if ("value" in answered) values[field] = answered.value;
     }
     return { values, errors };
+  }
+
+  /**
+   * Checks values as {@link read} checks what was posted. A field that is left out counts as left empty.
+   *
+   * @param at names where they come from
+   * @throws AuthorError `unknown_field`
+   */
+  check(given: Readonly<Record<string, unknown>>, at: string): ReturnType<PageForm["read"]> {
+    const values: Record<string, unknown> = {};
+    const errors = new Map<string, string>();
+    const extra = Object.keys(given).find((name) => !this.#fields.some(({ field }) => field === name));
+    if (extra !== undefined) {
+      const known = this.#fields.map(({ field }) => field).join(", ");
+      throw new AuthorError("unknown_field", `${at}: the page's form has no field "${extra}". It has ${known}.`);
+    }
+    for (const open of this.#fields) {
+      const { field, spec, rules } = open;
+      const value = given[field] ?? null;
+      const error = this.#problem(open, value) ?? (value === null ? undefined : this.#check(field, spec, rules, value));
+      if (error === undefined) values[field] = value;
+      else errors.set(field, error);
+    }
+    return { values, errors };
+  }
+
+  #problem(open: OpenField, value: unknown): string | undefined {
+    const { spec } = open;
+    if (value === null) return spec.blank ? undefined : this.#language.texts.required;
+    try {
+      checkValue(spec, value, "it", this.#language.currency.decimals);
+    } catch (error) {
+      return messageOf(error);
+    }
+    return limitsProblem(open, value, this.#language);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Row } from "../entities/memory.ts";
 import { payloadOf } from "../entities/timers.ts";
 import { describe } from "../entities/values.ts";
 import type { Command } from "./calls.ts";
-import { type Posted, takeForm, takeUnfinished } from "./form-turn.ts";
+import { type Posted, takeComputed, takeForm, takeUnfinished } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
 import { leavesSlowly } from "./page-hooks.ts";
 import { PageTurn } from "./page-turns.ts";
@@ -80,6 +80,17 @@ export function expectOpening(walk: PageWalk, at: number): void {
 export function timeOut(walk: PageWalk, posted: Posted): void {
   takeUnfinished(walk.scene, posted);
   leave(walk, true);
+}
+
+/** The computer is on the page in a player's place: it answers what the page's `computer` says, and leaves. */
+export function playPage(walk: PageWalk): { timeoutHappened: boolean } {
+  const { page } = walk;
+  const answers = walk.call(page, "computer", page.computer);
+  const timeoutHappened = answers === undefined || answers === null;
+  if (timeoutHappened) takeUnfinished(walk.scene, {});
+  else takeComputed(walk.scene, answers);
+  leave(walk, timeoutHappened);
+  return { timeoutHappened };
 }
 
 /**
@@ -170,7 +181,7 @@ function earlier(a: number | undefined, b: number | undefined): number | undefin
 export function expire(walk: PageWalk, at: number): void {
   timeOut(walk, {});
   // Their browser has not sent anything, so it will hardly open the next page.
-  if (walk.isHere) openDeadline(walk, at, true);
+  if (walk.isHere && !walk.isReplaced) openDeadline(walk, at, true);
 }
 
 onSystemTimer(TIMEOUT, (call) =>

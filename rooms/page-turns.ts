@@ -4,6 +4,7 @@ import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
+import type { EntryKind } from "../entities/store.ts";
 import { constantsForTemplate, forTemplate } from "../entities/template-handles.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
@@ -14,9 +15,10 @@ import { post } from "./deliveries.ts";
 import { type Posted, showForm } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
 import { HookNeeded, PageHooks } from "./page-hooks.ts";
-import { expectOpening, expire, openDeadline, takePage, timeOut } from "./page-timeouts.ts";
+import { expectOpening, expire, openDeadline, playPage, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
+import { isReplaced, lookSoon, placeTaken, takePlace } from "./replacement.ts";
 import type { Outcome, Turn } from "./turn.ts";
 
 /**
@@ -63,7 +65,10 @@ export class PageTurn implements Turn {
     if (obstacle !== undefined) return this.#say(refusal(obstacle));
     const participant = actor.here(this.#command.participantId);
     if (participant === undefined) return this.#say({ kind: "elsewhere" });
-    actor.presence.sign(this.#command.participantId);
+    if (BY_PEOPLE.has(this.#command.kind)) {
+      if (isReplaced(participant)) return this.#say(refusal(placeTaken()));
+      actor.presence.sign(this.#command.participantId);
+    }
     const visit = new Visit(actor, participant, this.#command.kind, this.#hooks);
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
@@ -100,9 +105,25 @@ export class PageTurn implements Turn {
   }
 }
 
+/** Commands that come from the participant's browser. */
+const BY_PEOPLE: ReadonlySet<Command["kind"]> = new Set(["start", "view", "submit", "whereabouts"]);
+
 function refusal({ code, message, retry }: WalrasError): Reply {
   return { kind: "refused", code, message, retry };
 }
+
+/** As what the journal keeps what they did. */
+const ENTRIES: Readonly<Record<Command["kind"], EntryKind>> = {
+  start: "start",
+  arrive: "view",
+  view: "view",
+  whereabouts: "view",
+  submit: "submit",
+  expire: "submit",
+  advance: "advance",
+  computer: "submit",
+  replace: "replaced",
+};
 
 /** What one request does within its turn. */
 class Visit {
@@ -133,12 +154,15 @@ class Visit {
 
   carryOut(command: Command): Reply {
     const { walk } = this;
-    if (walk.index === 0 && command.kind !== "whereabouts") {
-      walk.start(this.#at, command.kind === "start" ? command.entry : undefined);
+    const { kind } = command;
+    if (walk.index === 0 && kind !== "whereabouts" && kind !== "replace") {
+      walk.start(walk.isReplaced ? null : this.#at, kind === "start" ? command.entry : undefined);
     }
     const reply = walk.isHere ? this.#do(command) : undefined;
     if (reply !== undefined) return reply;
-    if (command.kind !== "whereabouts") expectOpening(walk, this.#at);
+    if (walk.isReplaced) {
+      if (kind === "computer" && walk.isHere) lookSoon(this.#view, walk.participantId, this.#at);
+    } else if (kind !== "whereabouts") expectOpening(walk, this.#at);
     return { kind: "goto", pageIndex: walk.index };
   }
 
@@ -181,6 +205,16 @@ class Visit {
         }
         return undefined;
       }
+      case "replace":
+        if (walk.isReplaced || walk.index < command.before) {
+          takePlace(this.#actor, this.#view, this.#participant, this.#at);
+        }
+        return undefined;
+      case "computer":
+        if (command.pageIndex !== walk.index || walk.skip() || walk.page.wait !== undefined) return undefined;
+        this.#actor.waits.clearFailure(this.#view.unit, walk.identity);
+        this.#timeoutHappened = playPage(walk).timeoutHappened;
+        return undefined;
     }
   }
 
@@ -213,7 +247,7 @@ class Visit {
     return {
       unit,
       entry: {
-        kind: kind === "whereabouts" || kind === "arrive" ? "view" : kind === "expire" ? "submit" : kind,
+        kind: ENTRIES[kind],
         at: this.#at,
         participantId: command.participantId,
         page,

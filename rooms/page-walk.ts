@@ -9,6 +9,7 @@ import type { Entry } from "./calls.ts";
 import type { FormScene } from "./form-turn.ts";
 import type { CallHook } from "./page-form.ts";
 import { ASYNC_HOOKS, isAsyncHook, NOTHING_TO_ABORT, type PageHooks } from "./page-hooks.ts";
+import { isReplaced } from "./replacement.ts";
 import { indexAfter } from "./wait-timeouts.ts";
 
 /**
@@ -39,6 +40,11 @@ export class PageWalk {
     return this.participant.values.pageIndex as number;
   }
 
+  /** The computer plays in their place. */
+  get isReplaced(): boolean {
+    return isReplaced(this.participant);
+  }
+
   /** Whether they are on a page of this group. */
   get isHere(): boolean {
     return this.actor.itinerary.owns(this.index);
@@ -65,8 +71,8 @@ export class PageWalk {
     this.view.unit.set(this.participant, name, value);
   }
 
-  /** From before the first page to the first that is displayed. */
-  start(at: number, { label, parameters }: Entry = {}): void {
+  /** From before the first page to the first that is displayed. @param at null: they have never come themselves */
+  start(at: number | null, { label, parameters }: Entry = {}): void {
     if (label !== undefined && this.participant.values.label === null) this.#set("label", label);
     if (parameters !== undefined) this.#set("entry", JSON.stringify(parameters));
     this.#set("pageIndex", 1);

@@ -6,6 +6,7 @@ import { decodeFrame } from "./frames.ts";
 import type { Connection } from "./gate.ts";
 import { Inspection, mayInspect } from "./inspection.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
+import { isReplaced } from "./replacement.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** The seat says who sits on it; nothing in a message can (P9). */
@@ -84,7 +85,10 @@ export class Reception {
     }
     this.#greeted.add(connection);
     if (v !== PROTOCOL_VERSION) actor.gate.reload(connection, "protocol");
-    else if (actor.pageOf(connection.participantId) !== connection.page) {
+    else if (
+      actor.pageOf(connection.participantId) !== connection.page ||
+      isReplaced(actor.here(connection.participantId))
+    ) {
       actor.gate.reload(connection, "moved_on");
     } else {
       const { committer, log } = this.#actors.world;

@@ -204,6 +204,9 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
       // What async hooks did depends on the world outside, as async calls do.
       if (JSON.parse(input as string).asyncHooks === true) return undefined;
       return new PageTurn(JSON.parse(input as string) as Command, () => {});
+    case "replaced":
+      // Without: what another group has done for somebody who has left this one.
+      return input === null ? undefined : new PageTurn(JSON.parse(input) as Command, () => {});
     case "presence":
       return new PresenceTurn(participantId as number, () => {}, JSON.parse(input as string).connected);
     case "timer":

@@ -63,7 +63,7 @@ export class WaitPages {
   }
 
   /** Done: who comes now goes past it. */
-  isDone(page: WaitPage): boolean {
+  isDone(page: Pick<WaitPage, "identity">): boolean {
     return typeof this.#row(page)?.values.doneAt === "number";
   }
 
@@ -176,8 +176,17 @@ export class WaitPages {
       if (this.#posted.has(page.index) || this.hasFailed(page) || !this.#isDue(page)) continue;
       this.#posted.add(page.index);
       if (page.wait.scope === "subsession") this.#report(page);
-      else this.#actor.next(new WaitTurn(page, () => this.#posted.delete(page.index)));
+      else this.#actor.next(new WaitTurn(page, () => this.#settled(page)));
     }
+    this.#actor.computers.check();
+  }
+
+  /** A turn for the page has ended, with or without its function: meanwhile others may have come. */
+  #settled(page: WaitPage): void {
+    this.#posted.delete(page.index);
+    if (this.#actor.dead) return;
+    this.touch();
+    this.check();
   }
 
   /** Whether something may follow: of all groups also that one more has come. */
@@ -235,15 +244,22 @@ export class WaitPages {
     this.noteFailure(unit, page, at, error);
   }
 
-  noteFailure(unit: Unit, page: WaitPage, at: number, error: unknown): void {
+  /** @param page also one that the computer could not leave */
+  noteFailure(unit: Unit, page: Pick<WaitPage, "identity">, at: number, error: unknown): void {
     this.#note(unit, page, { failedAt: at, error: storable(messageOf(error)), stack: storable(stackOf(error) ?? "") });
   }
 
-  #row(page: WaitPage): Row | undefined {
+  /** Within a unit: what failed there has been done after all. */
+  clearFailure(unit: Unit, identity: string): void {
+    const row = this.#row({ identity });
+    if (typeof row?.values.failedAt === "number") unit.set(row, "failedAt", null);
+  }
+
+  #row(page: Pick<WaitPage, "identity">): Row | undefined {
     return this.#actor.memory.waits.get(page.identity);
   }
 
-  #note(unit: Unit, page: WaitPage, values: Values): void {
+  #note(unit: Unit, page: Pick<WaitPage, "identity">, values: Values): void {
     const { memory } = this.#actor;
     const row = this.#row(page);
     if (row !== undefined) {

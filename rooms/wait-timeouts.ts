@@ -5,12 +5,14 @@ import { describe } from "../entities/values.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { isReplaced, replace } from "./replacement.ts";
 import { onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";
 import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
-/** What becomes of somebody who has waited long enough: on without the missing, out of the study, or waiting on. */
-export type WaitDecision = "proceed" | "end" | undefined;
+/** What becomes of somebody who has waited long enough: on without the missing, on with the computer in their places,
+ * out of the study, or waiting on. */
+export type WaitDecision = "proceed" | "replace" | "end" | undefined;
 
 const TIMEOUT = "_wait_timeout";
 
@@ -27,11 +29,22 @@ export function decide(world: ActorWorld, page: WaitPage, view: DirectView, play
   const what = `${page.identity} timeout`;
   const ask = outcome as (player: unknown) => unknown;
   const decision = world.watchdog.watch(what, () => runIn(view, () => ask(view.player(player))));
-  if (decision === undefined || decision === "proceed" || decision === "end") return decision;
+  if (decision === undefined || decision === "proceed" || decision === "replace" || decision === "end") return decision;
   throw new AuthorError(
     "wrong_decision",
-    `${what}: outcome returned ${describe(decision)}; return "proceed", "end", or nothing to let the player wait on.`,
+    `${what}: outcome returned ${describe(decision)}; return "proceed", "replace", "end", or nothing to let the player wait on.`,
   );
+}
+
+/** Within a unit: the computer plays in the places of those who are missing, and the time runs anew for it to come. */
+export function replaceMissing(actor: Actor, view: DirectView, page: WaitPage, at: number): void {
+  for (const idInGroup of actor.waits.missing(page)) {
+    const id = actor.memory.playerAt(idInGroup)?.values.participantId as number;
+    if (isReplaced(actor.memory.participants.get(id))) actor.computers.forgive(id);
+    else replace(actor, view, id, page.index, at);
+  }
+  actor.waits.setTimedOut(view.unit, page, false);
+  armAgain(actor, view, page, at);
 }
 
 /** Where somebody gets who comes to a page that is done: past it, or out, if those who waited there got out. */
@@ -135,7 +148,15 @@ function lobbyTimeout(actor: Actor, view: DirectView, page: WaitPage, participan
   const participant = actor.here(participantId);
   const player = actor.memory.playerOf(participantId);
   if (participant?.values.pageIndex !== page.index || player === undefined) return undefined;
+  // The computer may wait for ever.
+  if (isReplaced(participant)) return undefined;
   const decision = decide(actor.world, page, view, player);
+  if (decision === "replace") {
+    throw new AuthorError(
+      "wrong_decision",
+      `${page.identity} timeout: outcome returned "replace" where a group is still to form, so that there is nobody to replace; return "proceed", "end", or nothing.`,
+    );
+  }
   const done = { participantId, page: page.identity };
   if (decision === undefined) {
     arm(actor, view, page, at, participantId, participantId);

@@ -8,9 +8,10 @@ import type { Actor } from "./actor.ts";
 import { post } from "./deliveries.ts";
 import { PageTurn } from "./page-turns.ts";
 import { stackOf, storable } from "./refusals.ts";
+import { isReplaced, lookSoon } from "./replacement.ts";
 import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
-import { armAgain, decide } from "./wait-timeouts.ts";
+import { armAgain, decide, replaceMissing } from "./wait-timeouts.ts";
 
 /** Runs the function of a wait page that is complete, and takes those who wait past it. */
 export class WaitTurn implements Turn {
@@ -39,9 +40,15 @@ export class WaitTurn implements Turn {
       if (this.#spoiled !== undefined) throw this.#spoiled;
       const absent = new Set(waits.missing(this.#page));
       const missing = memory.players.filter((row) => absent.has(row.values.idInGroup as number));
-      const { passed, ended } = this.#decide(actor, view, missing.length > 0);
+      const { passed, ended, replaces } = this.#decide(actor, view, missing.length > 0);
+      if (replaces) {
+        replaceMissing(actor, view, this.#page, at);
+        return this.#armed(actor, view, at, dice, ended);
+      }
       if (passed.length === 0 && (ended.length === 0 || ended.length < waits.waiting(this.#page).length)) {
-        return this.#waitOn(actor, view, at, dice, ended);
+        waits.setTimedOut(view.unit, this.#page, false);
+        armAgain(actor, view, this.#page, at);
+        return this.#armed(actor, view, at, dice, ended);
       }
       const hook = wait.afterAllPlayersArrive as ((group: unknown, arrived: unknown) => unknown) | undefined;
       const arrived = { missing: missing.map((row) => view.player(row)) };
@@ -49,7 +56,10 @@ export class WaitTurn implements Turn {
         hook === undefined || passed.length === 0
           ? undefined
           : world.watchdog.watch(what, () => runIn(view, () => hook(view.group(), arrived)));
-      for (const participant of passed) view.unit.set(participant, "pageIndex", index + 1);
+      for (const participant of passed) {
+        view.unit.set(participant, "pageIndex", index + 1);
+        if (isReplaced(participant)) lookSoon(view, participant.values.id as number, at);
+      }
       for (const participant of ended) view.unit.set(participant, "pageIndex", actor.itinerary.length + 1);
       waits.setDone(view.unit, this.#page, at, missing.length > 0);
       const mail = post(actor, returned, { where: what, page: identity });
@@ -72,9 +82,9 @@ export class WaitTurn implements Turn {
   }
 
   /** What becomes of those who wait. If one goes on, so does who would wait on: there is nothing left to wait for. */
-  #decide(actor: Actor, view: DirectView, timedOut: boolean): { passed: Row[]; ended: Row[] } {
+  #decide(actor: Actor, view: DirectView, timedOut: boolean): { passed: Row[]; ended: Row[]; replaces: boolean } {
     const waiting = actor.waits.waiting(this.#page);
-    if (!timedOut || actor.waits.isAdvanced(this.#page)) return { passed: waiting, ended: [] };
+    if (!timedOut || actor.waits.isAdvanced(this.#page)) return { passed: waiting, ended: [], replaces: false };
     const decisions = new Map(
       waiting.map((participant) => {
         const player = actor.memory.playerOf(participant.values.id as number) as Row;
@@ -83,15 +93,14 @@ export class WaitTurn implements Turn {
     );
     const ended = waiting.filter((row) => decisions.get(row) === "end");
     const goesOn = waiting.some((row) => decisions.get(row) === "proceed");
-    return { passed: goesOn ? waiting.filter((row) => decisions.get(row) !== "end") : [], ended };
+    const replaces = waiting.some((row) => decisions.get(row) === "replace");
+    return { passed: goesOn ? waiting.filter((row) => decisions.get(row) !== "end") : [], ended, replaces };
   }
 
-  /** Nobody goes on: who is left waits for the same time again. */
-  #waitOn(actor: Actor, view: DirectView, at: number, dice: Dice, ended: readonly Row[]): Outcome {
+  /** Nobody goes on: who is left waits for the same time again, or for the computer. */
+  #armed(actor: Actor, view: DirectView, at: number, dice: Dice, ended: readonly Row[]): Outcome {
     const { identity } = this.#page;
     for (const participant of ended) view.unit.set(participant, "pageIndex", actor.itinerary.length + 1);
-    actor.waits.setTimedOut(view.unit, this.#page, false);
-    armAgain(actor, view, this.#page, at);
     view.finish();
     return {
       unit: view.unit,
@@ -130,13 +139,13 @@ export class WaitTurn implements Turn {
   }
 }
 
-/** Keeps what the function of a wait page of all groups threw. */
+/** Keeps what the function of a wait page of all groups threw, or the code of a page that the computer is on. */
 export class FailureTurn implements Turn {
   readonly bytes = 0;
-  readonly #page: WaitPage;
+  readonly #page: Pick<WaitPage, "identity">;
   readonly #error: unknown;
 
-  constructor(page: WaitPage, error: unknown) {
+  constructor(page: Pick<WaitPage, "identity">, error: unknown) {
     this.#page = page;
     this.#error = error;
   }

@@ -183,7 +183,7 @@ export function checkSessionConfig(given: Record<string, unknown>, where: string
   if (!isNumber(numDemoParticipants, 1)) {
     throw wrong(`${named}: numDemoParticipants`, numDemoParticipants, "give it a whole number from 1");
   }
-  for (const key of ["participationFee", "realWorldCurrencyPerPoint"]) {
+  for (const key of ["participationFee", "replacedFee", "realWorldCurrencyPerPoint"]) {
     const amount = parameters[key];
     if (amount !== undefined && !(typeof amount === "number" && Number.isFinite(amount) && amount >= 0)) {
       throw wrong(`${named}: ${key}`, amount, "give it a number from 0, in real money");

@@ -155,7 +155,7 @@ export function desk(options: DeskOptions): Router {
       label: `P${participant.idInSession}`,
       path: startUrl(String(participant.code)),
       link: host + startUrl(String(participant.code)),
-      ...progressOf(Number(participant.pageIndex), orderedPages(sequence, participant.pageOrder)),
+      ...progressOf(participant, orderedPages(sequence, participant.pageOrder)),
     }));
     const failed = (await game.store.read.rows(WaitPageTable, { sessionId: Number(row.id) }))
       .filter((wait) => wait.failedAt !== null && wait.doneAt === null)
@@ -207,7 +207,12 @@ function sessionOf(row: Values): Record<string, unknown> {
   };
 }
 
-function progressOf(index: number, sequence: readonly PinnedPage[]): { state: string; progress: string } {
+function progressOf(participant: Values, sequence: readonly PinnedPage[]): { state: string; progress: string } {
+  const index = Number(participant.pageIndex);
+  if (typeof participant.replacedAt === "number") {
+    const { progress } = progressOf({ ...participant, replacedAt: null }, sequence);
+    return { state: "replaced", progress: `Replaced by the computer: ${progress}` };
+  }
   const page = sequence[index - 1];
   if (index < 1) return { state: "new", progress: "Not started" };
   if (page === undefined) return { state: "done", progress: "Finished" };

@@ -1,7 +1,9 @@
 import express, { type Request, type Response, type Router } from "express";
+import { formatCurrency } from "../client-sdk/currency.ts";
 import { codeOf, WalrasError } from "../client-sdk/errors.ts";
-import type { PageLive, SeatAnswer } from "../client-sdk/protocol.ts";
+import { type PageLive, Refusal, type SeatAnswer } from "../client-sdk/protocol.ts";
 import type { Claims } from "../entities/claims.ts";
+import { dueTo } from "../entities/money.ts";
 import type { Entry, Game, Reply } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { DesignerPanel } from "./designer-panel.ts";
@@ -34,7 +36,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   const participants = new Participants(game);
 
   router.get("/InitializeParticipant/:code", async (request, response) => {
-    const found = await find(request, response);
+    const found = await player(request, response);
     if (found === undefined) return;
     // Programs that look ahead do not begin anybody's study.
     if (request.method === "HEAD" || isAhead(request)) return void response.status(204).end();
@@ -44,7 +46,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   });
 
   router.get("/p/:code/:app/:page/:index", async (request, response) => {
-    const found = await find(request, response);
+    const found = await player(request, response);
     if (found === undefined) return;
     const pageIndex = indexOf(request, found);
     if (pageIndex === undefined) return elsewhere(response, found);
@@ -63,7 +65,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   // No check of the origin: pages say no-referrer, so that browsers call it `null`, and only the
   // participant's own page knows the code in the URL.
   router.post("/p/:code/:app/:page/:index", ...formBody(FORM_LIMIT), async (request: Request, response: Response) => {
-    const found = await find(request, response);
+    const found = await player(request, response);
     if (found === undefined) return;
     const pageIndex = indexOf(request, found);
     if (pageIndex === undefined) return elsewhere(response, found);
@@ -99,11 +101,10 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   router.get("/OutOfRangeNotification/:code", async (request, response) => {
     const found = await find(request, response);
     if (found === undefined) return;
+    if (found.isReplaced) return showReplaced(response, found);
     if (found.actorId !== null) return elsewhere(response, found);
-    const session = await game.store.read.session({ id: found.sessionId });
-    const completion = completionOf(String(session?.config ?? "{}"), found);
-    setDeskPolicy(response);
-    response.type("html").send(templates.view("finished.html", { ...completion }, found.language));
+    const { say } = templates.languages.of(found.language);
+    await showEnd(response, found, { title: say("finishedTitle"), text: say("finishedText"), paid: "" });
   });
 
   return router;
@@ -122,6 +123,42 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
     if (found === undefined) unknown(response);
     else speak(response, found.language);
     return found;
+  }
+
+  /** As {@link find}, if they still play themselves. */
+  async function player(request: Request, response: Response): Promise<Found | undefined> {
+    const found = await find(request, response);
+    if (found?.isReplaced !== true) return found;
+    await placeTaken(response, found);
+    return undefined;
+  }
+
+  /** The computer plays in their place: whoever looks is led to the page that says so, whoever acts gets it at once. */
+  async function placeTaken(response: Response, found: Found): Promise<void> {
+    response.set({ "Cache-Control": "no-store", "Referrer-Policy": "no-referrer" });
+    if (response.req.method === "GET") return response.redirect(303, endUrl(found.code));
+    response.status(409);
+    await showReplaced(response, found);
+  }
+
+  async function showReplaced(response: Response, found: Found): Promise<void> {
+    const { say, currency, money } = templates.languages.of(found.language);
+    const [row, session] = await Promise.all([
+      game.store.read.participant(found.id),
+      game.store.read.session({ id: found.sessionId }),
+    ]);
+    const config = JSON.parse(String(session?.config ?? "{}")) as Record<string, unknown>;
+    const { total } = dueTo(row ?? {}, 0, { config, formats: { currency, money } });
+    const paid = total > 0 ? say("replacedPaid", { amount: formatCurrency(total, money) }) : "";
+    const words = { title: say("replacedTitle"), text: say("replacedText"), paid };
+    await showEnd(response, { ...found, isReplaced: true }, words);
+  }
+
+  async function showEnd(response: Response, found: Found, words: Record<string, string>): Promise<void> {
+    const session = await game.store.read.session({ id: found.sessionId });
+    const completion = completionOf(JSON.parse(String(session?.config ?? "{}")), found);
+    setDeskPolicy(response);
+    response.type("html").send(templates.view("finished.html", { ...words, ...completion }, found.language));
   }
 
   function unknown(response: Response): void {
@@ -150,6 +187,8 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
         return;
       }
       case "refused":
+        // Replaced just now.
+        if (reply.code === Refusal.REPLACED) return placeTaken(response, found);
         return pages.refused(response, reply);
       case "elsewhere":
         throw new WalrasError("busy", "The participant is moving to another group.", { retry: true });
@@ -191,6 +230,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
     inspects: boolean,
   ): Promise<SeatAnswer> {
     if (reply !== "finished" && reply.kind === "refused") {
+      if (reply.code === Refusal.REPLACED) return { seat: null, reload: true };
       throw new WalrasError(reply.code, reply.message, { retry: reply.retry });
     }
     const isThere = reply !== "finished" && reply.kind === "at" && reply.live && reply.pageIndex === pageIndex;

@@ -13,6 +13,8 @@ export interface Found {
   sessionCode: string;
   isDemo: boolean;
   label: string | null;
+  /** The computer has taken their place. */
+  isReplaced: boolean;
   actorId: number | null;
   /** The session's page sequence. */
   pages: readonly PinnedPage[];
@@ -56,6 +58,7 @@ export class Participants {
       sessionId: place.sessionId,
       ...session,
       label: place.participant.label as string | null,
+      isReplaced: typeof place.participant.replacedAt === "number",
       actorId: place.actorId,
       pages: orderedPages(pages, place.participant.pageOrder),
     };

@@ -2,12 +2,13 @@ import type { RequestHandler, Response, Router } from "express";
 import express from "express";
 import { formatCurrency } from "../client-sdk/currency.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
-import { inRealWorldCurrency, sum, withParticipationFee } from "../entities/money.ts";
+import { dueTo, sum, withParticipationFee } from "../entities/money.ts";
 import { orderedPages } from "../entities/page-order.ts";
 import { roundCurrency } from "../entities/values.ts";
 import type { Game } from "../rooms/calls.ts";
 import type { Languages } from "../rooms/languages.ts";
 import type { ErrorPages } from "./errors.ts";
+import { utc } from "./export/cells.ts";
 
 export interface PaymentsOptions {
   readonly game: Game;
@@ -34,17 +35,22 @@ export function paymentsRoutes({ game, languages, pages, guard, show }: Payments
     const payoffs = await game.store.read.payoffsElsewhere(ids, 0, currency.decimals);
     const paid = (amount: number) => formatCurrency(amount, money);
     const people = participants.map((participant) => {
-      const payoff = payoffs.get(Number(participant.id)) ?? 0;
-      const total = withParticipationFee(payoff, facts);
+      const due = dueTo(participant, payoffs.get(Number(participant.id)) ?? 0, facts);
+      const replaced = typeof participant.replacedAt === "number" ? utc(participant.replacedAt) : null;
       const index = Number(participant.pageIndex);
       const pages = orderedPages(sequence, participant.pageOrder);
       return {
-        ...{ payoff, bonus: inRealWorldCurrency(payoff, facts), total },
+        ...due,
         name: `P${participant.idInSession}`,
         code: participant.code,
         label: participant.label ?? "",
-        state: index < 1 ? "new" : index > pages.length ? "done" : "playing",
-        progress: index > pages.length ? "Finished" : `${index}/${pages.length}`,
+        state: replaced !== null ? "replaced" : index < 1 ? "new" : index > pages.length ? "done" : "playing",
+        progress:
+          replaced !== null
+            ? `Replaced by the computer at ${replaced.slice(0, 16)} UTC`
+            : index > pages.length
+              ? "Finished"
+              : `${index}/${pages.length}`,
       };
     });
     const total = sum(people.map((one) => one.total));
@@ -63,7 +69,7 @@ export function paymentsRoutes({ game, languages, pages, guard, show }: Payments
       total: paid(total),
       // Nothing of less than one coin is paid to anybody, but a mean may show it.
       mean: people.length === 0 ? "" : paid(roundCurrency(total / people.length, money.decimals)),
-      unfinished: people.filter(({ state }) => state !== "done").length,
+      unfinished: people.filter(({ state }) => state !== "done" && state !== "replaced").length,
     });
   });
   return router;

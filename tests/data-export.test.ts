@@ -78,6 +78,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         "payoff",
         "entry",
         "status",
+        "replaced_utc",
         "treatment",
       ].map((name) => `participant.${name}`),
       ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),

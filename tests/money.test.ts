@@ -261,8 +261,8 @@ export default app;`,
     const csv = await ask(`${base}/export/file?what=payments&session=${code}`);
     const [head, first] = csv.text.replace("\ufeff", "").split(/\r?\n/);
     expect(head).toBe(
-      "session_code,id_in_session,participant_code,label,finished,payoff,payoff_in_real_world_currency,participation_fee,payoff_plus_participation_fee",
+      "session_code,id_in_session,participant_code,label,finished,payoff,payoff_in_real_world_currency,participation_fee,payoff_plus_participation_fee,replaced_utc",
     );
-    expect(first).toBe(`${code},1,${participants[0]},,1,7.3,3.65,4,7.65`);
+    expect(first).toBe(`${code},1,${participants[0]},,1,7.3,3.65,4,7.65,`);
   });
 });

@@ -233,11 +233,11 @@ test("in the prisoner's dilemma the computer steps in for whoever is gone, until
   second.close();
   await first.send("defect");
   await first.until(() => first.state.group.period === 3, 20_000);
-  expect(first.state.players[2]).toEqual({ idInGroup: 2, hasMoved: true, isReplaced: true, connected: false });
+  expect(first.state.players[2]).toEqual({ idInGroup: 2, hasMoved: true, byComputer: true, connected: false });
   await first.send("cooperate");
   expect(first.state.group.period).toBe(4);
   const back = await open(two?.code as string);
-  await first.until(() => first.state.players[2]?.isReplaced === false);
+  await first.until(() => first.state.players[2]?.byComputer === false);
   // What the computer has done meanwhile stays done.
   expect(back.state).toMatchObject({ group: { period: 4 }, player: { move: "cooperate" } });
   await first.send("defect");

@@ -126,7 +126,7 @@ test("a decision that is none, and a function that throws, are the page's failur
     if (tries > 400) throw new Error("no failure was stored");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  expect((await waits())[0]?.error).toMatch(/outcome returned "leave".*return "proceed", "end"/);
+  expect((await waits())[0]?.error).toMatch(/outcome returned "leave".*return "proceed", "replace", "end"/);
   expect(await one.page()).toBe("game/1/Wait");
   const again = world.actors.retryWaitPage(1, "game/1/Wait");
   await expect(again).rejects.toMatchObject({ code: "wait_page_failed" });
@@ -203,7 +203,7 @@ test("mistakes in a limit are named", () => {
   const add = (timeout: unknown) => () => app.waitPage("Wait", { timeout } as never);
   expect(add(5)).toThrow(/timeout is 5/);
   expect(add({ seconds: -1, outcome: "end" })).toThrow(/seconds is -1/);
-  expect(add({ seconds: 5 })).toThrow(/outcome is undefined.*"proceed", "end"/);
+  expect(add({ seconds: 5 })).toThrow(/outcome is undefined.*"proceed", "replace", "end"/);
   expect(add({ seconds: 5, outcome: "leave" })).toThrow(/outcome is "leave"/);
   expect(add({ second: 5, outcome: "end" })).toThrow(/seconds/);
 });

@@ -31,7 +31,7 @@ const app = defineApp({
     move: text({ choices: ["cooperate", "defect"], blank: true, publish: "player" }),
     hasMoved: boolean({ initial: false, publish: "group" }),
     /** The computer chooses for them. */
-    isReplaced: boolean({ initial: false, publish: "group" }),
+    byComputer: boolean({ initial: false, publish: "group" }),
   },
 });
 type Player = PlayerOf<typeof app>;
@@ -46,7 +46,7 @@ app.page("Decide", {
   presence(player, connected) {
     const { group } = player;
     if (connected) {
-      player.isReplaced = false;
+      player.byComputer = false;
       for (const { id, payload } of group.timers(replace)) if (payload === player.idInGroup) group.cancel(id);
     }
     for (const one of group.getPlayers()) expectBack(one);
@@ -62,7 +62,7 @@ app.page("Results", {
 const replace = app.timer("replace", (group, idInGroup: number) => {
   const player = group.getPlayerById(idInGroup);
   if (player.connected || group.isOver) return;
-  player.isReplaced = true;
+  player.byComputer = true;
   choose(player, "cooperate");
 });
 
@@ -70,7 +70,7 @@ const replace = app.timer("replace", (group, idInGroup: number) => {
 function expectBack(player: Player): void {
   const { group, idInGroup } = player;
   const isExpected = group.timers(replace).some(({ payload }) => payload === idInGroup);
-  if (player.connected || player.isReplaced || isExpected || group.isOver) return;
+  if (player.connected || player.byComputer || isExpected || group.isOver) return;
   const { patience = app.constants.patience } = player.session.config;
   group.after(Number(patience), replace, idInGroup);
 }
@@ -97,7 +97,7 @@ function endPeriod(group: Group): void {
     return;
   }
   group.period += 1;
-  for (const player of players) if (player.isReplaced) choose(player, "cooperate");
+  for (const player of players) if (player.byComputer) choose(player, "cooperate");
 }
 
 /** What a player did and got in a period. */

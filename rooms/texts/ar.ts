@@ -55,6 +55,9 @@ export const AR: LanguagePack = {
   completionCode: "رمز الإكمال الخاص بك هو",
   takenBack: "ستتم إعادتك خلال ثوانٍ قليلة. وإلا:",
   completeStudy: "إكمال الدراسة",
+  replacedTitle: "لقد أُخذ مكانك",
+  replacedText: "غبتَ مدةً أطول مما يستطيع الآخرون انتظاره، ولذلك يتابع الحاسوب اللعب بدلاً منك. ليس عليك فعل أي شيء آخر.",
+  replacedPaid: "تحصل مقابل مشاركتك على {amount}.",
 
   sessionFullTitle: "الجلسة ممتلئة.",
   sessionFullText: "جميع الأماكن محجوزة. شكرًا لاهتمامك؛ يرجى إبلاغ الشخص الذي دعاك.",

@@ -55,6 +55,10 @@ export const DE: LanguagePack = {
   completionCode: "Ihr Abschlusscode lautet",
   takenBack: "In wenigen Sekunden werden Sie zurückgeleitet. Falls nicht:",
   completeStudy: "Studie abschließen",
+  replacedTitle: "Ihr Platz wurde übernommen",
+  replacedText:
+    "Sie waren länger weg, als die anderen warten konnten. Darum spielt der Computer an Ihrer Stelle weiter. Sie müssen nichts mehr tun.",
+  replacedPaid: "Für Ihre Teilnahme erhalten Sie {amount}.",
 
   sessionFullTitle: "Die Sitzung ist voll.",
   sessionFullText:

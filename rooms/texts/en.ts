@@ -39,6 +39,10 @@ export const EN = {
   completionCode: "Your completion code is",
   takenBack: "You are taken back in a few seconds. If not:",
   completeStudy: "Complete the study",
+  replacedTitle: "Your place was taken",
+  replacedText:
+    "You were away for longer than the others could wait, so the computer plays on in your place. There is nothing more for you to do.",
+  replacedPaid: "You are paid {amount} for your part.",
 
   sessionFullTitle: "Session is full.",
   sessionFullText: "All places are taken. Thank you for your interest; please tell the person who invited you.",

@@ -55,6 +55,10 @@ export const ES: LanguagePack = {
   completionCode: "Su código de finalización es",
   takenBack: "Volverá en unos segundos. Si no es así:",
   completeStudy: "Completar el estudio",
+  replacedTitle: "Su puesto ha sido ocupado",
+  replacedText:
+    "Estuvo ausente más tiempo del que los demás podían esperar, así que el ordenador sigue jugando en su lugar. No tiene que hacer nada más.",
+  replacedPaid: "Por su participación recibe {amount}.",
 
   sessionFullTitle: "La sesión está completa.",
   sessionFullText: "Todas las plazas están ocupadas. Gracias por su interés; avise a la persona que le invitó.",

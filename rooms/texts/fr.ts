@@ -57,6 +57,10 @@ export const FR: LanguagePack = {
   completionCode: "Votre code de fin est",
   takenBack: "Vous serez redirigé(e) dans quelques secondes. Sinon :",
   completeStudy: "Terminer l’étude",
+  replacedTitle: "Votre place a été prise",
+  replacedText:
+    "Vous avez été absent(e) plus longtemps que les autres ne pouvaient attendre ; l’ordinateur continue donc à votre place. Vous n’avez plus rien à faire.",
+  replacedPaid: "Pour votre participation, vous recevez {amount}.",
 
   sessionFullTitle: "La session est complète.",
   sessionFullText:

@@ -55,6 +55,9 @@ export const ZH: LanguagePack = {
   completionCode: "您的完成码是",
   takenBack: "几秒后将自动返回。如果没有，请点击：",
   completeStudy: "完成研究",
+  replacedTitle: "您的位置已被接替",
+  replacedText: "您离开的时间超过了其他人可以等待的时间，因此由电脑代替您继续进行。您无需再做任何操作。",
+  replacedPaid: "您的参与报酬为 {amount}。",
 
   sessionFullTitle: "实验人数已满。",
   sessionFullText: "所有名额已满。感谢您的关注，请告知邀请您的人。",

@@ -1,4 +1,4 @@
-/** Where a session config sends those who have finished. */
+/** Where a session config sends those who have finished, or were replaced. */
 export interface Completion {
   /** Address of the recruiting site, or nothing. */
   readonly link: string;
@@ -6,21 +6,30 @@ export interface Completion {
   readonly code: string;
 }
 
+/** A participant who is at the end. */
+export interface Finished {
+  readonly label: string | null;
+  readonly code: string;
+  /** The computer has taken their place. */
+  readonly isReplaced: boolean;
+}
+
 /**
- * What the page after the last one says, by `completionLink` and `completionCode` of the session config.
- * In the link, `{label}` and `{code}` stand for the participant's label and code.
- *
- * @param config JSON of the session config
+ * What the page after the last one says, by `completionLink` and `completionCode` of the session config, or by
+ * `replacedLink` and `replacedCode` of it. In the link, `{label}` and `{code}` stand for the participant's label and
+ * code.
  */
-export function completionOf(config: string, participant: { label: string | null; code: string }): Completion {
-  const { completionLink, completionCode } = JSON.parse(config) as Record<string, unknown>;
+export function completionOf(config: Readonly<Record<string, unknown>>, participant: Finished): Completion {
+  const [given, code] = participant.isReplaced
+    ? [config.replacedLink, config.replacedCode]
+    : [config.completionLink, config.completionCode];
   const filled =
-    typeof completionLink !== "string"
+    typeof given !== "string"
       ? ""
-      : completionLink
+      : given
           .replaceAll("{label}", encodeURIComponent(participant.label ?? ""))
           .replaceAll("{code}", encodeURIComponent(participant.code));
   // Only to another page: `javascript:` and its like are nobody's recruiting site.
   const link = /^https?:\/\//.test(filled) ? filled : "";
-  return { link, code: typeof completionCode === "string" ? completionCode : "" };
+  return { link, code: typeof code === "string" ? code : "" };
 }

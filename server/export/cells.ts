@@ -139,6 +139,9 @@ export function participantCells(source: Source): Cell<Person>[] {
     },
     cell("entry", "json", "parameters of the link by which the participant came", ({ values }) => values.entry ?? null),
     cell("status", "text", "what the app last said of the participant", ({ values }) => values.status ?? null),
+    cell("replaced_utc", "text", "when the computer took the participant's place, UTC", ({ values }) =>
+      utc(values.replacedAt),
+    ),
     ...ownCells("participant", source.ownFields.participant, source, ({ values }: Person) => values),
   ];
 }

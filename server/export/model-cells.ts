@@ -27,8 +27,27 @@ export function playerCells(app: AppSpec, source: Source): Cell<Values>[] {
       app: app.name,
       of: (row) => row.payoff ?? null,
     },
+    ...(source.apps.some(mayReplace)
+      ? [
+          {
+            name: "player.is_replaced",
+            kind: "boolean" as const,
+            meaning: "1: played by the computer, from somewhere in this round or before it",
+            app: app.name,
+            of: (row: Values) => row.isReplaced === true,
+          },
+        ]
+      : []),
     ...fieldCells(app.player, source, "player."),
   ];
+}
+
+/** Whether the computer may take players' places; they then keep it in the apps that follow, too. */
+function mayReplace({ pages }: AppSpec): boolean {
+  return pages.some(({ wait }) => {
+    const outcome = wait?.timeout?.outcome;
+    return outcome === "replace" || typeof outcome === "function";
+  });
 }
 
 /** `group.…` of one app. */

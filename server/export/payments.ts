@@ -1,14 +1,14 @@
-import { formatsOf, inRealWorldCurrency, withParticipationFee } from "../../entities/money.ts";
+import { dueTo, formatsOf } from "../../entities/money.ts";
 import { ParticipantTable } from "../../entities/system-tables.ts";
 import type { Value } from "../../entities/tables.ts";
-import { type Cell, type Person, peopleOf, type Source } from "./cells.ts";
+import { type Cell, type Person, peopleOf, type Source, utc } from "./cells.ts";
 import type { DataTable } from "./data-set.ts";
 
 /** What each participant is to be paid, a row per participant. */
 export function payments(source: Source): DataTable {
   const { formats } = source;
   const unit = formatsOf({ formats }).money.code ?? "real money";
-  const facts = ({ session }: Person) => ({ config: session.config, formats });
+  const due = ({ values, session, payoff }: Person) => dueTo(values, payoff, { config: session.config, formats });
   const cells: Cell<Person>[] = [
     {
       name: "session_code",
@@ -44,29 +44,35 @@ export function payments(source: Source): DataTable {
       name: "payoff",
       kind: "currency",
       unit: source.currencyUnit,
-      meaning: "sum of the payoffs of all apps and rounds",
-      of: ({ payoff }) => payoff,
+      meaning: "sum of the payoffs of all apps and rounds; of who was replaced, until then",
+      of: (person) => due(person).payoff,
     },
     {
       name: "payoff_in_real_world_currency",
       kind: "currency",
       unit,
       meaning: "that sum in real money",
-      of: (person) => inRealWorldCurrency(person.payoff, facts(person)),
+      of: (person) => due(person).bonus,
     },
     {
       name: "participation_fee",
       kind: "currency",
       unit,
-      meaning: "what everybody gets for taking part",
-      of: (person) => withParticipationFee(0, facts(person)),
+      meaning: "what everybody gets for taking part, and who was replaced for that",
+      of: (person) => due(person).fee,
     },
     {
       name: "payoff_plus_participation_fee",
       kind: "currency",
       unit,
       meaning: "what the participant is to be paid",
-      of: (person) => withParticipationFee(person.payoff, facts(person)),
+      of: (person) => due(person).total,
+    },
+    {
+      name: "replaced_utc",
+      kind: "text",
+      meaning: "when the computer took their place, UTC",
+      of: ({ values }) => utc(values.replacedAt),
     },
   ];
   return {
