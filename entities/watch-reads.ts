@@ -17,6 +17,8 @@ export interface Position {
   readonly pageAt: number | null;
   /** What the app says of them. */
   readonly status: string | null;
+  /** The computer has their place. */
+  readonly isReplaced: boolean;
 }
 
 /** One player of a group that is watched. */
@@ -42,7 +44,7 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
   const participant = sql.get(ParticipantTable);
   const wait = sql.get(WaitPageTable);
   const text = {
-    positions: `select ${listOf(participant, ["id", "idInSession", "code", "label", "pageIndex", "pageOrder", "pageAt", "status"])}
+    positions: `select ${listOf(participant, ["id", "idInSession", "code", "label", "pageIndex", "pageOrder", "pageAt", "status", "replacedAt"])}
       from ${participant.path} where ${participant.at("sessionId")} = $1 order by ${participant.at("idInSession")}`,
     failed: `select ${wait.list()} from ${wait.path} where ${wait.at("sessionId")} = $1
       and ${wait.at("failedAt")} is not null and ${wait.at("doneAt")} is null
@@ -62,11 +64,13 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
 
   return {
     async positions(sessionId) {
-      const rows = await side.all<Record<keyof Position, string | number | null>>({
-        text: text.positions,
-        values: [sessionId],
-      });
-      return rows.map(({ id, idInSession, code, label, pageIndex, pageOrder, pageAt, status }) => ({
+      const rows = await side.all<Record<Exclude<keyof Position, "isReplaced"> | "replacedAt", string | number | null>>(
+        {
+          text: text.positions,
+          values: [sessionId],
+        },
+      );
+      return rows.map(({ id, idInSession, code, label, pageIndex, pageOrder, pageAt, status, replacedAt }) => ({
         id: Number(id),
         idInSession: Number(idInSession),
         code: String(code),
@@ -75,6 +79,7 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
         pageOrder: pageOrder === null ? null : String(pageOrder),
         pageAt: pageAt === null ? null : Number(pageAt),
         status: status === null ? null : String(status),
+        isReplaced: replacedAt !== null,
       }));
     },
 

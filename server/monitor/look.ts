@@ -41,12 +41,12 @@ export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look
   }));
   const rows = positions.map((position, i): MonitorRow => {
     const place = places[i];
-    const { idInSession, code, label, pageIndex, pageAt, status } = position;
+    const { idInSession, code, label, pageIndex, pageAt, status, isReplaced } = position;
     const common = {
       id: idInSession,
       code,
       label: label ?? "",
-      status: status ?? "",
+      status: [isReplaced ? "replaced by the computer" : "", status ?? ""].filter((text) => text !== "").join(", "),
       index: pageIndex,
       pages: plan.pages.length,
     };
@@ -61,7 +61,12 @@ export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look
     return {
       ...common,
       ...{ app: pinned.app, round: pinned.round, page: pinned.page, since: pageAt },
-      state: page?.wait === undefined ? "playing" : isFailed ? "failed" : "waiting",
+      state:
+        isFailed && (isReplaced || page?.wait !== undefined)
+          ? "failed"
+          : page?.wait === undefined
+            ? "playing"
+            : "waiting",
       connected: hasConnection && seat !== undefined ? seat.connected && isAlive(seat.groupId) : null,
       waitingFor: page?.wait === undefined || isFailed ? "" : groups.missing(place, position).text,
     };
