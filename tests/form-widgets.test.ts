@@ -251,7 +251,7 @@ describe("the tags of forms", () => {
     expect(some).not.toContain('name="bid"');
   });
 
-  test("{{ formfield }} takes a name or a field, and another label, which is text unless it is |safe", async () => {
+  test("{{ formfield }} takes a name or a field, and another label, which is text unless marked safe", async () => {
     expect(await render('{{ formfield "age" }}', ["age"])).toContain('for="id_age">Age</label>');
     expect(await render("{{ formfield 'age' label='How <old>?' }}", ["age"])).toContain(">How &lt;old&gt;?</label>");
     expect(await render('{{ formfield "age" label="How <b>old</b>?"|safe }}', ["age"])).toContain(

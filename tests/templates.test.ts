@@ -182,6 +182,21 @@ describe("oTree's tags", () => {
     expect(await content(source, { n: 1 })).toBe("[a b 2][1 1]1");
   });
 
+  test("has the classes that oTree's stylesheets know", async () => {
+    await write(
+      "apps/app/Page.html",
+      "{{ block title }}T{{ endblock }}{{ block content }}{{ next_button }}{{ endblock }}",
+    );
+    const timer = { left: 90_500, text: "Hurry:" };
+    const { html } = templates().render(context({}, { error: "Wrong", timer }));
+    expect(html).toMatch(/<div class="otree-body container">\s*<h2 class="otree-title">T</);
+    expect(html).toMatch(
+      /class="otree-timer" role="timer"><span class="otree-timer__text">Hurry:<\/span> <span class="otree-timer__time-left">1:31</,
+    );
+    expect(html).toMatch(/<div class="otree-form-errors alert alert-danger" role="alert"[^>]*>Wrong</);
+    expect(html).toContain('class="otree-btn-next btn btn-primary"');
+  });
+
   test("next_button submits the page's form", async () => {
     expect(await content("{{ next_button }}")).toMatch(/<button class="otree-btn-next btn btn-primary">Next<\/button>/);
   });
@@ -201,7 +216,7 @@ describe("filters", () => {
     ["{{ text|linebreaks }}", "<p>a &lt;b&gt;<br>c</p><p>d</p>"],
     ["{{ xs|length }} {{ '<b>'|escape }} {{ '<b>'|safe }}", "2 &lt;b&gt; <b>"],
     ["{{ nothing is defined }} {{ xs is defined }}", "false true"],
-  ])("%s", async (source, expected) => {
+  ])("is filtered: %s", async (source, expected) => {
     expect(
       await content(source, { nil: null, player: {}, xs: [1, 2], text: "a <b>\r\nc\n\n\nd", data: { a: [1, null] } }),
     ).toBe(expected);
