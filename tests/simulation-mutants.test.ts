@@ -3,7 +3,7 @@ import { MUTANTS } from "./simulation/mutants.ts";
 import { simulate } from "./simulation/simulation.ts";
 
 /** Runs after which a bug must have shown itself. */
-const RUNS = 1_000;
+const RUNS = 300;
 
 test.each(MUTANTS)("the simulation finds a bug in $module: $bug", async ({ plant }) => {
   const takeOut = plant();

@@ -60,6 +60,7 @@ export const CONSEQUENCES = [
   "inherited",
   "reconnected",
   "roundChanged",
+  "leftForGood",
   "rung",
 ] as const;
 export type Consequence = (typeof CONSEQUENCES)[number];

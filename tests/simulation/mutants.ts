@@ -7,7 +7,7 @@ import { Unit } from "../../entities/unit.ts";
 import { Actor } from "../../rooms/actor.ts";
 import { ClientNumbers } from "../../rooms/client-numbers.ts";
 import { Gate } from "../../rooms/gate.ts";
-import { MessageTurn } from "../../rooms/message-turn.ts";
+import { Mailbox } from "../../rooms/mailbox.ts";
 import { Presence } from "../../rooms/presence.ts";
 import { PublishedState } from "../../rooms/published-state.ts";
 import { TimerIndex } from "../../rooms/timer-index.ts";
@@ -119,15 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     module: "actor",
     bug: "messages that were taken back are not run again",
-    plant: change(
-      MessageTurn.prototype,
-      "spoil",
-      (spoil) =>
-        function (cause) {
-          spoil.call(this, cause);
-          this.run = () => ({ release: () => {} });
-        },
-    ),
+    plant: change(Mailbox.prototype, "again", () => () => {}),
   },
   {
     module: "client-numbers",

@@ -65,6 +65,8 @@ class Run {
   readonly #limits: ActorLimits;
   /** Some runs have timers; the others are as they were before there were any, with the bugs that they are named for. */
   readonly #timers: boolean;
+  /** Somebody is going to leave, and has not yet. */
+  #leaves: boolean;
   /** Places for processes; what runs there now. */
   readonly #slots: Process[] = [];
   readonly #processes = new Map<string, Process>();
@@ -91,6 +93,7 @@ class Run {
     this.#shared = this.#chance.next() < 0.7;
     this.#limits = this.#makeLimits();
     this.#timers = seed % 5 === 1 || seed % 5 === 2;
+    this.#leaves = seed % 4 === 0;
   }
 
   async play(): Promise<RunResult> {
@@ -167,6 +170,7 @@ class Run {
     const process = this.#slots[slot] as Process;
     if (process.life.ended) return;
     this.#trace(`${process.id}: ${blow}`);
+    this.#leaveForGood();
     switch (blow) {
       case "crash":
         this.#faults.count(blow);
@@ -199,6 +203,17 @@ class Run {
         });
         break;
     }
+  }
+
+  /** Somebody closes all their tabs just when something happens to a process: who is left to miss them? */
+  #leaveForGood(): void {
+    if (!this.#leaves) return;
+    this.#leaves = false;
+    const chance = new Chance(this.#seed, "leave");
+    const { participant } = (this.#tabs[chance.whole(0, this.#tabs.length - 1)] as Tab).history;
+    this.#trace(`${participant} leaves for good`);
+    this.#faults.count("leftForGood");
+    for (const tab of this.#tabs) if (tab.history.participant === participant && !tab.isClosed) tab.close();
   }
 
   /** Requests of some or all participants go to another process from now on, not all at the same moment. */
