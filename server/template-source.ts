@@ -12,6 +12,9 @@ const PLACE_FILTERS: Readonly<Record<Place, string>> = {
   "unquoted handler": "|in_handler|in_unquoted",
 };
 
+/** Next without Back, for templates that place their back_button themselves. */
+const NEXT_ONLY = "walras_next_only";
+
 const NONCE = 'nonce="{{ walras_nonce }}"';
 
 /** A mistake in a template that shows before it is compiled. `line` counts from 1. */
@@ -67,8 +70,9 @@ export function translateTemplate(
     }
     if (word === "extends") isExtended = true;
     if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
-    if (ownBack && tag.body === "next_button") tag.body = "walras_next_only";
-    const written = tag.open === "{#" ? "" : translateTag(tag, word, folder, html.place);
+    const isNext = ownBack && tag.body === "next_button";
+    if (isNext) tag.body = NEXT_ONLY;
+    const written = tag.open === "{#" ? "" : translateTag(tag, isNext ? NEXT_ONLY : word, folder, html.place);
     out += written + lines(source.slice(tag.start, tag.end)).slice(lines(written).length);
   }
   if (base === undefined || isExtended) return out;
@@ -202,8 +206,12 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
         return value(`${word}(${translateArguments(named)})`);
       }
       break;
+    case "next_button":
+    case NEXT_ONLY:
+      if (body === word) return value(body);
+      break;
     case "back_button":
-      if (rest !== "") return value(`back_button(${rest})`);
+      if (!rest.startsWith("(")) return value(rest === "" ? body : `back_button(${rest})`);
       break;
     case "empty":
       if (rest === "") return block("else");

@@ -198,7 +198,9 @@ describe("oTree's tags", () => {
   });
 
   test("next_button submits the page's form", async () => {
-    expect(await content("{{ next_button }}")).toMatch(/<button class="otree-btn-next btn btn-primary">Next<\/button>/);
+    const button = /^<p class="otree-btn-next-row"><button class="otree-btn-next btn btn-primary">Next<\/button><\/p>$/;
+    expect(await content("{{ next_button }}")).toMatch(button);
+    expect(await content("{% load otree %}{% next_button %}{% back_button %}{% formfields %}")).toMatch(button);
   });
 });
 
