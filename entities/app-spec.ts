@@ -33,7 +33,7 @@ export interface FieldForm {
   /** Longest text that a form takes. */
   readonly maxLength: number | undefined;
   /** A text refuses the value and is shown beside it. */
-  readonly errorMessage: ((value: never) => string | undefined) | undefined;
+  readonly errorMessage: ((value: never) => OrLater<string | undefined>) | undefined;
 }
 
 /** A model of an app: its fields and its table. */
@@ -58,6 +58,9 @@ export interface LiveHandlerSpec {
   readonly reply: unknown;
 }
 
+/** What a hook gives: an async one when it has waited. */
+export type OrLater<T> = T | Promise<T>;
+
 /**
  * One page of an app. The functions get model handles (see view.ts); their author-facing types are in
  * rooms/define-app.ts.
@@ -77,19 +80,19 @@ export interface PageSpec {
   readonly timeLimit: number | undefined;
   /** Deliver everything since the page began on each load. */
   readonly history: boolean;
-  readonly isDisplayed: ((player: never) => boolean) | undefined;
+  readonly isDisplayed: ((player: never, call: never) => OrLater<boolean>) | undefined;
   readonly varsForTemplate: ((player: never, call: never) => unknown) | undefined;
   readonly jsVars: ((player: never, call: never) => unknown) | undefined;
   /** Page-level check at submit: a text, or texts by field, keep the participant on the page. */
-  readonly errorMessage: ((player: never, values: never) => unknown) | undefined;
+  readonly errorMessage: ((player: never, values: never, call: never) => unknown) | undefined;
   /** undefined: a page without form fields. */
   readonly form: FormSpec | undefined;
   /** Gives the form's values where the computer plays in the player's place; nothing: as when time runs out. */
-  readonly computer: ((player: never) => unknown) | undefined;
+  readonly computer: ((player: never, call: never) => unknown) | undefined;
   /** Returns deliveries or nothing. */
   readonly beforeNextPage: ((player: never, how: PageEnd, call: never) => unknown) | undefined;
   /** Names the app to which the participant goes from here; nothing: to the next page. */
-  readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[]) => unknown) | undefined;
+  readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[], call: never) => unknown) | undefined;
   /** How long participants may stay; undefined: as long as they like. */
   readonly timeout: PageTimeout | undefined;
   /** The participant may go back to the page before. */
@@ -97,7 +100,7 @@ export interface PageSpec {
   /** The browser keeps what is typed and not sent through reloads. */
   readonly keepsInputs?: boolean | undefined;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
-  readonly presence: ((player: never, connected: boolean) => unknown) | undefined;
+  readonly presence: ((player: never, connected: boolean, call: never) => unknown) | undefined;
   /** Set: a wait page. */
   readonly wait: WaitSpec | undefined;
 }
@@ -112,18 +115,18 @@ export interface WaitTimeoutSpec {
 export interface WaitSpec {
   /** Who waits for whom: the players of a group, all groups of the round, or whoever comes, for a group to be formed. */
   readonly scope: "group" | "subsession" | "arrival";
-  readonly title: string | ((player: never) => string) | undefined;
-  readonly body: string | ((player: never) => string) | undefined;
+  readonly title: PerPlayer<string | undefined>;
+  readonly body: PerPlayer<string | undefined>;
   /** Say on the page who is still to come. */
   readonly showMissing: boolean;
   /** Scope "arrival": chooses the next group out of those who wait; undefined: the first who came. */
-  readonly formGroup: ((waiting: never, arrivals: never) => unknown) | undefined;
+  readonly formGroup: ((waiting: never, arrivals: never, call: never) => unknown) | undefined;
   /** Scope "arrival": the groups of the first round stay together in all of them. */
   readonly keepGroups: boolean;
   /** How long they wait at most, and what becomes of them then. */
   readonly timeout: WaitTimeoutSpec | undefined;
   /** Runs once, on the group or, in scope "subsession", on the subsession, when everybody is there. */
-  readonly afterAllPlayersArrive: ((scope: never) => unknown) | undefined;
+  readonly afterAllPlayersArrive: ((scope: never, arrived: never, call: never) => unknown) | undefined;
 }
 
 /** A table of the author's own making, for exports. */
@@ -153,13 +156,13 @@ export interface PageEnd {
 export interface FormSpec {
   readonly model: "player" | "group";
   /** Names of declared fields, in their order on the page; may differ from player to player. */
-  readonly fields: readonly string[] | ((player: never) => readonly string[]);
+  readonly fields: readonly string[] | ((player: never, call: never) => OrLater<readonly string[]>);
   /** What the page says about its fields beyond their definitions. */
   readonly rules: Readonly<Record<string, FieldRules>>;
 }
 
 /** A value, or a function that gives the value for a player. */
-export type PerPlayer<T> = T | ((player: never) => T);
+export type PerPlayer<T> = T | ((player: never, call: never) => OrLater<T>);
 
 /** How a page shows and checks one of its fields. What is set here comes before what the field's definition says. */
 export interface FieldRules {
@@ -169,11 +172,16 @@ export interface FieldRules {
   readonly label?: PerPlayer<string | undefined>;
   readonly helpText?: PerPlayer<string | undefined>;
   readonly widget?: Widget;
-  readonly errorMessage?: (player: never, value: never) => string | undefined;
+  readonly errorMessage?: (player: never, value: never, call: never) => OrLater<string | undefined>;
 }
 
-/** What happens when a timer fires: `(group, payload, timer) => deliveries`. */
-export type TimerMethod = (group: never, payload: never, timer: never) => unknown;
+/** What happens when a timer fires. */
+export interface TimerSpec {
+  /** `(group, payload, timer, call) => deliveries` */
+  readonly handle: (group: never, payload: never, timer: never, call: never) => unknown;
+  /** Seconds that it may take if it is async. */
+  readonly timeLimit: number | undefined;
+}
 
 /** A checked app definition. */
 export interface AppSpec {
@@ -186,7 +194,7 @@ export interface AppSpec {
   /** By idInGroup, from 1. */
   readonly roles: readonly string[];
   /** Runs when a session is created, for each round. */
-  readonly creatingSession: ((subsession: never) => unknown) | undefined;
+  readonly creatingSession: ((subsession: never, call: never) => unknown) | undefined;
   /** How long a player may be without a connection before they count as gone, in seconds. */
   readonly presenceGrace: number;
   /** Pages see of each player whether they are connected. */
@@ -203,7 +211,7 @@ export interface AppSpec {
   readonly pages: readonly PageSpec[];
   readonly exports: readonly CustomExport[];
   /** By name. */
-  readonly timers: ReadonlyMap<string, TimerMethod>;
+  readonly timers: ReadonlyMap<string, TimerSpec>;
 }
 
 /** One step of a session's page sequence, pinned when the session is created. */

@@ -42,6 +42,8 @@ export class BufferedView extends View {
   readonly #readAt = new Map<Row, Map<string, number>>();
   /** What others have written for this view to see. */
   readonly #given = new Map<Row, Values>();
+  /** What others have deleted, as this view sees it. */
+  readonly #givenDeleted: ReadonlySet<Row>;
   /** What stale writes since the last unit have lost. */
   readonly #dropped = new DroppedWrites();
   readonly #clock: () => number;
@@ -51,13 +53,21 @@ export class BufferedView extends View {
   /**
    * @param options.clock the time goes on in a call that waits
    * @param options.written by somebody else who will store it before this view's own writes: reads show it
+   * @param options.deleted as `written`, of rows
    */
   constructor(
     memory: GroupMemory,
-    options: { what: string; random: () => number; clock: () => number; written?: Iterable<WrittenField> },
+    options: {
+      what: string;
+      random: () => number;
+      clock: () => number;
+      written?: Iterable<WrittenField>;
+      deleted?: Iterable<Row>;
+    },
   ) {
     super(memory, { what: options.what, at: options.clock(), random: options.random });
     this.#clock = options.clock;
+    this.#givenDeleted = new Set(options.deleted);
     for (const { row, name, value } of options.written ?? []) {
       const values = this.#given.get(row) ?? {};
       values[name] = value;
@@ -211,13 +221,13 @@ export class BufferedView extends View {
   }
 
   protected override isDeleted(row: Row): boolean {
-    return row.deleted || this.#deleted.has(row);
+    return row.deleted || this.#deleted.has(row) || this.#givenDeleted.has(row);
   }
 
   protected override *rows(table: Table): Iterable<Row> {
     const stored = this.memory.extrasOf(table);
     for (const row of stored.values()) {
-      if (this.#deleted.has(row)) continue;
+      if (this.#deleted.has(row) || this.#givenDeleted.has(row)) continue;
       this.#reads(row).set("n", row.changedAt("n"));
       yield row;
     }

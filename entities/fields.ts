@@ -1,5 +1,5 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { FieldForm, FieldKind, FieldSpec } from "./app-spec.ts";
+import type { FieldForm, FieldKind, FieldSpec, OrLater } from "./app-spec.ts";
 import { checkKeys } from "./suggest.ts";
 import type { Value } from "./tables.ts";
 import { checkValue, describe } from "./values.ts";
@@ -68,8 +68,8 @@ export interface FieldOptions<B extends boolean> {
 
 /** What forms check of a value typed by a participant, beyond the field's limits. */
 export interface CheckOptions<V> {
-  /** A text refuses the value and is shown beside the field. A page's `fields` may say more for a player. */
-  errorMessage?: (value: V) => string | undefined;
+  /** A text refuses the value and is shown beside the field. It may be async. A page's `fields` may say more for a player. */
+  errorMessage?: (value: V) => OrLater<string | undefined>;
 }
 
 export interface LengthOptions {

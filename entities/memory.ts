@@ -66,6 +66,8 @@ export class GroupMemory {
   readonly extras = new Map<string, Map<number, Row>>();
   /** Pending deadlines by n. */
   readonly timers = new Map<number, Row>();
+  /** Deadlines whose async handlers are under way: they are pending still, and do not fire a second time. */
+  readonly firing = new Set<Row>();
   /** The newest number that an async call has taken for a timer which no unit has yet; see BufferedView. */
   reservedTimer = 0;
   /** Rows of earlier rounds by participant, read-only, oldest first; of those who have got as far as this round. */

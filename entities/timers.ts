@@ -95,7 +95,7 @@ export function byDeadline(a: Row, b: Row): number {
 export function nextTimer(memory: GroupMemory): Row | undefined {
   let next: Row | undefined;
   for (const row of memory.timers.values()) {
-    if (!row.deleted && (next === undefined || byDeadline(row, next) < 0)) next = row;
+    if (!row.deleted && !memory.firing.has(row) && (next === undefined || byDeadline(row, next) < 0)) next = row;
   }
   return next;
 }

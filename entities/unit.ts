@@ -53,6 +53,11 @@ export class Unit {
     }
   }
 
+  /** The stored rows that were deleted. */
+  deleted(): Iterable<Row> {
+    return this.#deleted;
+  }
+
   /** Adds an extra row or a timer and gives it the group's next number; a timer may have its number already. */
   create(row: Row): void {
     const { group } = this.#memory;

@@ -1,8 +1,8 @@
-import type { PageEnd } from "../entities/app-spec.ts";
+import type { OrLater, PageEnd } from "../entities/app-spec.ts";
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
-import type { HookCall } from "./page-hooks.ts";
+import type { HookCall } from "./hooks.ts";
 import type { ParticipantFields, SessionFields } from "./register.ts";
 import type { TimeoutOptions } from "./timeout-options.ts";
 
@@ -188,8 +188,17 @@ export interface Timer<D = unknown> {
   readonly payload?: (payload: D) => void;
 }
 
-/** What happens when a timer fires. What it returns goes to everybody on whichever page they are. */
-export type TimerHandler<Gr, D> = (group: Gr, payload: D, timer: Firing) => Messages | Silence;
+/**
+ * What happens when a timer fires. What it returns goes to everybody on whichever page they are. It may be async: the
+ * group plays on and its other timers fire while it waits. Until it is through, cancelling the timer undoes all of it.
+ */
+export type TimerHandler<Gr, D> = (group: Gr, payload: D, timer: Firing, call: HookCall) => OrLater<Messages | Silence>;
+
+/** More about a timer. */
+export interface TimerOptions {
+  /** Seconds that its handler may take if it is async. Default: 300. */
+  timeLimit?: number;
+}
 
 /** One firing of a timer. */
 export interface Firing {
@@ -290,29 +299,26 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
 export type Silence = undefined | void;
 
-/** What an async hook gives when it has waited. */
-export type OrLater<T> = T | Promise<T>;
-
-/** A page of an app; its template is `<Name>.html` beside the app's index.ts. */
+/**
+ * A page of an app; its template is `<Name>.html` beside the app's index.ts.
+ *
+ * Each of its functions may be async: the group plays on while it waits, what it writes is stored together with what
+ * it is a part of (the form and the move to the next page, say), and if others have changed meanwhile what it writes,
+ * it runs again, up to three times.
+ */
 export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<Pl, F>, TimeoutOptions<Pl> {
   /** true: a page that loads again gets all its earlier deliveries anew. Default: false. */
   history?: boolean;
   /** Whether this player gets to see the page. Default: yes. */
-  isDisplayed?: (player: Pl) => boolean;
+  isDisplayed?: (player: Pl, call: HookCall) => OrLater<boolean>;
   /** Variables for the template, beside player, group, session ... */
   varsForTemplate?: (player: Pl, call: HookCall) => OrLater<Record<string, unknown>>;
   /** Variables for the page's script, as `js_vars`. */
   jsVars?: (player: Pl, call: HookCall) => OrLater<Record<string, unknown>>;
-  /**
-   * Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then.
-   *
-   * As varsForTemplate, jsVars and errorMessage it may be async: the group plays on while it waits, what it writes
-   * is stored together with the form and the move to the next page, and if others have changed meanwhile what it
-   * writes, it runs again, up to three times.
-   */
+  /** Runs when the player leaves the page. What it returns goes to everybody on whichever page they are then. */
   beforeNextPage?: (player: Pl, end: PageEnd, call: HookCall) => OrLater<Messages | Silence>;
   /** Names the app to which the player goes from here, out of those to come; nothing: to the next page. */
-  appAfterThisPage?: (player: Pl, upcomingApps: readonly string[]) => string | undefined;
+  appAfterThisPage?: (player: Pl, upcomingApps: readonly string[], call: HookCall) => OrLater<string | undefined>;
   /**
    * true: what is typed and has not been sent is there again when the page is reloaded, inputs that the template has
    * by hand too, as long as they have a name. Kept in this tab of the browser only, until the page is left.
@@ -323,6 +329,7 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
   /**
    * Runs when `player.connected` changes of a player who is on this page: at once when they come, and when
    * they have been away for the app's `presenceGrace` seconds. What it returns goes to each recipient's page.
+   * Where it is async, `player.connected` changes when it is through.
    */
-  presence?: (player: Pl, connected: boolean) => Messages | Silence;
+  presence?: (player: Pl, connected: boolean, call: HookCall) => OrLater<Messages | Silence>;
 }

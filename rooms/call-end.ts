@@ -5,7 +5,8 @@ import type { CallRecord } from "./live-call.ts";
 
 /** An async call under way. */
 export interface RunningCall {
-  readonly participantId: number;
+  /** undefined: nobody waits for it by themselves. */
+  readonly participantId: number | undefined;
   /** `app/round/Page` */
   readonly page: string;
   /** Tells the author's code that nobody waits for it any more. */

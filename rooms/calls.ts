@@ -18,8 +18,6 @@ export type Command =
   | { kind: "view"; participantId: number; pageIndex: number }
   /** Leave the page: first the outbox in order, then the form. Answers `goto`, or `page` with errors shown. */
   | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
-  /** Their time on the page is over, and nobody has posted it. Of pages that are left by an async hook. Answers `goto`. */
-  | { kind: "expire"; participantId: number; pageIndex: number }
   /** An experimenter moves them on from the page at this index, as if their time there were over; from 0 they begin. On
    * a wait page, see advance.ts. Who is elsewhere by now stays there. Answers `goto`. */
   | { kind: "advance"; participantId: number; pageIndex: number }

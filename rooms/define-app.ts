@@ -1,5 +1,5 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerMethod } from "../entities/app-spec.ts";
+import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerSpec } from "../entities/app-spec.ts";
 import { makeExtraModels, makeModel, subsessionFields } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle, VIEW } from "../entities/handle.ts";
@@ -7,10 +7,20 @@ import type { PageOrder } from "../entities/page-order.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { checkGroupSize, checkName, checkRoles, checkRounds, presenceGrace, publishPresence } from "./app-options.ts";
-import type { ExtraModel, Group, NoFields, PageOptions, Player, Row, Timer, TimerHandler } from "./author-types.ts";
+import type {
+  ExtraModel,
+  Group,
+  NoFields,
+  PageOptions,
+  Player,
+  Row,
+  Timer,
+  TimerHandler,
+  TimerOptions,
+} from "./author-types.ts";
 import { type ExportOptions, makeExport } from "./define-export.ts";
 import { type GivenOptions, makePage } from "./define-page.ts";
-import { checkTimer } from "./define-timer.ts";
+import { makeTimer } from "./define-timer.ts";
 import {
   checkArrival,
   splitWaitOptions,
@@ -19,6 +29,7 @@ import {
   type WaitPageBasics,
   type WaitPageOptions,
 } from "./define-wait-page.ts";
+import { hasAsyncHook } from "./hooks.ts";
 import type { RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
 import { checkObject, checkText } from "./option-checks.ts";
@@ -128,10 +139,11 @@ export interface App<
    * group like a message, needs no open browser, and survives restarts.
    *
    * @param handler gets the group, the payload that the timer was set with, and the firing
+   * @param options.timeLimit seconds that an async handler may take
    * @returns may stand for the name where a timer is set; then the payload's type is checked
    * @throws AuthorError for a wrong name or handler
    */
-  timer<D = unknown>(name: string, handler: TimerHandler<Group<G, P, U>, D>): Timer<D>;
+  timer<D = unknown>(name: string, handler: TimerHandler<Group<G, P, U>, D>, options?: TimerOptions): Timer<D>;
   /** The checked definition, for Walras. */
   readonly spec: AppSpec;
 }
@@ -192,7 +204,7 @@ export function defineApp<
   const extras = makeExtraModels(name, definition.extraModels ?? {});
   const pages: PageSpec[] = [];
   const exports: CustomExport[] = [];
-  const timers = new Map<string, TimerMethod>();
+  const timers = new Map<string, TimerSpec>();
   const spec: Mutable<AppSpec> = {
     name,
     title: title ?? name,
@@ -244,15 +256,14 @@ export function defineApp<
       const where = `${name}: page ${pageName}`;
       const { page, wait } = splitWaitOptions(where, options);
       checkArrival(spec, where, wait);
-      pages.push({ ...makePage(spec, pageName, page), wait });
+      pages.push({ ...makePage(spec, pageName, page, hasAsyncHook(options)), wait });
       return { app: name, name: pageName };
     },
     customExport(exportName, options) {
       exports.push(makeExport(name, exportName, options, exports));
     },
-    timer(timerName, handler) {
-      checkTimer(name, timerName, handler, timers);
-      timers.set(timerName, handler);
+    timer(timerName, handle, options = {}) {
+      timers.set(timerName, makeTimer(name, timerName, { handle, options }, timers));
       return { name: timerName };
     },
   };

@@ -5,9 +5,9 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { PageOptions } from "./author-types.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
+import { hasAsyncHook } from "./hooks.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
-import { checkFunction, checkObject } from "./option-checks.ts";
-import { ASYNC_HOOKS, isAsyncHook } from "./page-hooks.ts";
+import { checkHook, checkObject } from "./option-checks.ts";
 import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
 
 const PAGE_FUNCTIONS = [
@@ -35,8 +35,18 @@ export type GivenOptions = Omit<PageOptions<never>, keyof FormOptions<never, Fie
   Partial<Record<keyof FormOptions<never, Fields>, unknown>> &
   RawLiveOptions;
 
-/** Checks a page. @throws AuthorError naming app, page, option, value and cure */
-export function makePage(spec: AppSpec, name: string, options: GivenOptions): PageSpec {
+/**
+ * Checks a page.
+ *
+ * @param mayWait whether any of its functions is async
+ * @throws AuthorError naming app, page, option, value and cure
+ */
+export function makePage(
+  spec: AppSpec,
+  name: string,
+  options: GivenOptions,
+  mayWait = hasAsyncHook(options),
+): PageSpec {
   const { name: app, pages: before } = spec;
   if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
     throw new AuthorError(
@@ -51,21 +61,14 @@ export function makePage(spec: AppSpec, name: string, options: GivenOptions): Pa
   checkObject(options, "wrong_option", `${where}: its second argument`, "{ live(player, data) { ... } }");
   checkKeys(options, PAGE_OPTIONS, where);
   const { history, allowBack, preserveUnsubmittedInputs } = options;
-  for (const key of PAGE_FUNCTIONS) {
-    if (!ASYNC_HOOKS.includes(key) || !isAsyncHook(options[key])) checkFunction(options[key], `${where}: ${key}`);
-  }
+  for (const key of PAGE_FUNCTIONS) checkHook(options[key], `${where}: ${key}`);
   for (const [key, value] of Object.entries({ history, allowBack, preserveUnsubmittedInputs })) {
     if (value === undefined || typeof value === "boolean") continue;
     throw new AuthorError("wrong_option", `${where}: ${key} is ${describe(value)}; give it true or false.`);
   }
   return {
     name,
-    ...checkLiveOptions(
-      options,
-      history === true,
-      ASYNC_HOOKS.some((key) => isAsyncHook(Reflect.get(options, key))),
-      where,
-    ),
+    ...checkLiveOptions(options, history === true, mayWait, where),
     history: history ?? false,
     isDisplayed: options.isDisplayed,
     varsForTemplate: options.varsForTemplate,

@@ -1,15 +1,18 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { TimerMethod } from "../entities/app-spec.ts";
+import type { TimerSpec } from "../entities/app-spec.ts";
+import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
-import { checkFunction } from "./option-checks.ts";
+import type { TimerOptions } from "./author-types.ts";
+import { checkTimeLimit } from "./live-handlers.ts";
+import { checkHook, checkObject } from "./option-checks.ts";
 
 /** Checks a timer. @throws AuthorError naming app, timer and cure */
-export function checkTimer(
+export function makeTimer(
   app: string,
   name: unknown,
-  handler: unknown,
-  before: ReadonlyMap<string, TimerMethod>,
-): void {
+  { handle, options }: { handle: TimerSpec["handle"]; options: TimerOptions },
+  before: ReadonlyMap<string, TimerSpec>,
+): TimerSpec {
   if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name)) {
     throw new AuthorError(
       "wrong_name",
@@ -23,11 +26,14 @@ export function checkTimer(
       `${where} exists already. Give each timer one handler; it can tell by the payload.`,
     );
   }
-  if (handler === undefined) {
+  if (handle === undefined) {
     throw new AuthorError(
       "wrong_option",
       `${where} has no handler. Give it one: app.timer("${name}", (group) => { ... }).`,
     );
   }
-  checkFunction(handler, where, "group");
+  checkHook(handle, where, "group");
+  checkObject(options, "wrong_option", `${where}: its third argument`, "{ timeLimit: 10 }");
+  checkKeys(options, ["timeLimit"], where);
+  return { handle, timeLimit: checkTimeLimit(options.timeLimit, where) };
 }

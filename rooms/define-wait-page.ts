@@ -1,10 +1,12 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { AppSpec, WaitSpec, WaitTimeoutSpec } from "../entities/app-spec.ts";
+import type { AppSpec, OrLater, WaitSpec, WaitTimeoutSpec } from "../entities/app-spec.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
+import type { HookCall } from "./hooks.ts";
 import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
+import { checkHook, checkSyncHook } from "./option-checks.ts";
 import type { WaitDecision } from "./wait-timeouts.ts";
 
 /** A page on which players wait for each other. */
@@ -14,9 +16,9 @@ export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Pl
 export interface WaitPageBasics<Pl>
   extends Pick<PageOptions<Pl>, "history" | "presence" | "isDisplayed" | "varsForTemplate" | "jsVars"> {
   /** Default: "Please wait". */
-  title?: string | ((player: Pl) => string);
+  title?: string | ((player: Pl, call: HookCall) => OrLater<string>);
   /** Default: "Waiting for the other participants." */
-  body?: string | ((player: Pl) => string);
+  body?: string | ((player: Pl, call: HookCall) => OrLater<string>);
   /** Whether the page says who is still to come, by idInGroup. Default: true. */
   showMissing?: boolean;
   /**
@@ -51,8 +53,9 @@ export interface WaitForGroup<Pl, Gr> {
   groupByArrivalTime?: true | ((waiting: Pl[], arrivals: Arrivals<Pl>) => Pl[] | Silence);
   /** With groupByArrivalTime, whether groups stay together in later rounds. Default: true; false: they form anew in each. */
   keepGroups?: boolean;
-  /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. */
-  afterAllPlayersArrive?: (group: Gr, arrived: ArrivedInfo<Pl>) => Messages | Silence;
+  /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. It may be async:
+   * they wait for it on the page. */
+  afterAllPlayersArrive?: (group: Gr, arrived: ArrivedInfo<Pl>, call: HookCall) => OrLater<Messages | Silence>;
 }
 
 /** All groups of the round wait for each other. */
@@ -88,6 +91,12 @@ const WAIT_KEYS = [
   "afterAllPlayersArrive",
 ];
 
+/** Why some functions of a wait page may not be async, and what may instead. */
+const ALL_GROUPS_STAND = "all groups stand still while it runs. Fetch what it needs before, in a hook of a page.";
+const CHOOSES =
+  "it chooses among those who are there at this moment. Fetch what it needs before, in an app of its own.";
+const TIME_IS_SHORT = "it is asked at the moment when a time runs out or begins. Fetch what it needs before.";
+
 /**
  * What of a wait page's options is an ordinary page's, and the checked rest.
  *
@@ -113,10 +122,13 @@ export function splitWaitOptions<Pl>(
   checkTextOrFunction(body, `${where}: body`);
   checkBoolean(showMissing, `${where}: showMissing`);
   checkBoolean(waitForAllGroups, `${where}: waitForAllGroups`);
-  checkSync(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`);
+  if (waitForAllGroups === true) {
+    checkSyncHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, ALL_GROUPS_STAND, "subsession");
+  } else checkHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, "group");
   checkBoolean(keepGroups, `${where}: keepGroups`);
-  if (typeof groupByArrivalTime === "function") checkSync(groupByArrivalTime, `${where}: groupByArrivalTime`);
-  else checkBoolean(groupByArrivalTime, `${where}: groupByArrivalTime`);
+  if (typeof groupByArrivalTime === "function") {
+    checkSyncHook(groupByArrivalTime, `${where}: groupByArrivalTime`, CHOOSES);
+  } else checkBoolean(groupByArrivalTime, `${where}: groupByArrivalTime`);
   const byArrival = groupByArrivalTime !== undefined && groupByArrivalTime !== false;
   if (byArrival && waitForAllGroups === true) {
     throw new AuthorError(
@@ -159,11 +171,11 @@ function timeoutSpec(timeout: unknown, where: string): WaitTimeoutSpec | undefin
   }
   checkKeys(timeout, ["seconds", "outcome"], where);
   const { seconds, outcome }: { seconds?: unknown; outcome?: unknown } = timeout;
-  if (typeof seconds === "function") checkSync(seconds, `${where}.seconds`);
+  if (typeof seconds === "function") checkSyncHook(seconds, `${where}.seconds`, TIME_IS_SHORT);
   else if (typeof seconds !== "number" || !Number.isFinite(seconds) || seconds < 0) {
     throw new AuthorError("wrong_option", `${where}.seconds is ${describe(seconds)}; give it a number of seconds.`);
   }
-  if (typeof outcome === "function") checkSync(outcome, `${where}.outcome`);
+  if (typeof outcome === "function") checkSyncHook(outcome, `${where}.outcome`, TIME_IS_SHORT);
   else if (outcome !== "proceed" && outcome !== "replace" && outcome !== "end") {
     throw new AuthorError(
       "wrong_option",
@@ -196,7 +208,7 @@ export function checkArrival(app: AppSpec, where: string, { scope, formGroup }: 
 }
 
 function checkTextOrFunction(value: unknown, where: string): void {
-  if (typeof value === "function") checkSync(value, where);
+  if (typeof value === "function") checkHook(value, where);
   else if (value !== undefined && typeof value !== "string") {
     throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a string, or a function of player.`);
   }
@@ -205,17 +217,4 @@ function checkTextOrFunction(value: unknown, where: string): void {
 function checkBoolean(value: unknown, where: string): void {
   if (value === undefined || typeof value === "boolean") return;
   throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it true or false.`);
-}
-
-function checkSync(value: unknown, where: string): void {
-  if (value === undefined) return;
-  if (typeof value !== "function") {
-    throw new AuthorError("wrong_option", `${where} is ${describe(value)}; give it a function.`);
-  }
-  if (value.constructor.name !== "Function") {
-    throw new AuthorError(
-      "must_be_sync",
-      `${where} is async or a generator, but it happens whole or not at all, in one go. Make it a plain function.`,
-    );
-  }
 }

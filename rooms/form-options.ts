@@ -1,13 +1,12 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { FieldRules, FieldSpec, FormSpec, ModelSpec } from "../entities/app-spec.ts";
+import type { FieldRules, FieldSpec, FormSpec, ModelSpec, OrLater } from "../entities/app-spec.ts";
 import type { Choice, Fields, LinkTo } from "../entities/fields.ts";
 import { choicesOf } from "../entities/fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { checkWidget, type Widget } from "../entities/widgets.ts";
-import type { OrLater } from "./author-types.ts";
+import type { HookCall } from "./hooks.ts";
 import { checkFormFields } from "./page-form.ts";
-import type { HookCall } from "./page-hooks.ts";
 
 export type FormModel = "player" | "group";
 
@@ -23,16 +22,16 @@ export type FormValues<F extends Fields> = { [K in FormFieldName<F>]: F[K]["type
 /** What a page says about one of its fields, as a value or for each player. It comes before the field's definition. */
 export interface FieldOptions<Pl, V> {
   /** The least value allowed, where the field's own `min` does not ask for more. */
-  min?: number | ((player: Pl) => number | undefined);
+  min?: number | ((player: Pl, call: HookCall) => OrLater<number | undefined>);
   /** The greatest value allowed, where the field's own `max` does not ask for less. */
-  max?: number | ((player: Pl) => number | undefined);
+  max?: number | ((player: Pl, call: HookCall) => OrLater<number | undefined>);
   /** The only values allowed, as values or `[value, label]` pairs. */
-  choices?: readonly Choice<V>[] | ((player: Pl) => readonly Choice<V>[]);
-  label?: string | ((player: Pl) => string);
-  helpText?: string | ((player: Pl) => string);
+  choices?: readonly Choice<V>[] | ((player: Pl, call: HookCall) => OrLater<readonly Choice<V>[]>);
+  label?: string | ((player: Pl, call: HookCall) => OrLater<string>);
+  helpText?: string | ((player: Pl, call: HookCall) => OrLater<string>);
   widget?: Widget;
   /** A text refuses the value and is shown beside the field. Runs when the value fits kind, limits and choices. */
-  errorMessage?: (player: Pl, value: V) => string | undefined;
+  errorMessage?: (player: Pl, value: V, call: HookCall) => OrLater<string | undefined>;
 }
 
 /** The options of a page that make its form. */
@@ -40,7 +39,7 @@ export interface FormOptions<Pl, F extends Fields> {
   /** Whose fields the form sets. Default: the player's. */
   formModel?: FormModel;
   /** Which fields, in the order of `{{ formfields }}`. Nothing else can be set from outside. */
-  formFields?: readonly FormFieldName<F>[] | ((player: Pl) => readonly FormFieldName<F>[]);
+  formFields?: readonly FormFieldName<F>[] | ((player: Pl, call: HookCall) => OrLater<readonly FormFieldName<F>[]>);
   /** More about single fields, also for each player: `{ offer: { max: (player) => player.endowment } }`. */
   fields?: { [K in FormFieldName<F>]?: FieldOptions<Pl, Exclude<F[K]["type"], null>> };
   /**
@@ -56,7 +55,7 @@ export interface FormOptions<Pl, F extends Fields> {
    * What the form is answered with where the computer plays in the player's place (`player.isReplaced`), checked as
    * a person's answers are. Left out, or nothing: what the fields hold when time runs out.
    */
-  computer?: (player: Pl) => { readonly [K in FormFieldName<F>]?: F[K]["type"] } | undefined;
+  computer?: (player: Pl, call: HookCall) => OrLater<{ readonly [K in FormFieldName<F>]?: F[K]["type"] } | undefined>;
 }
 
 export const FORM_OPTIONS = ["formModel", "formFields", "fields", "computer"];

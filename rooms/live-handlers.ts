@@ -40,12 +40,7 @@ export function checkLiveOptions(
       `${where}: concurrency is ${describe(concurrency)}; give it "serial", or leave it out for calls side by side.`,
     );
   }
-  if (timeLimit !== undefined && !(typeof timeLimit === "number" && timeLimit > 0 && timeLimit <= LONGEST)) {
-    throw new AuthorError(
-      "wrong_option",
-      `${where}: timeLimit is ${describe(timeLimit)}; give it seconds, more than 0 and at most ${LONGEST}.`,
-    );
-  }
+  const limit = checkTimeLimit(timeLimit, where);
   const idle =
     message !== undefined
       ? "message"
@@ -62,7 +57,16 @@ export function checkLiveOptions(
       `${where} has ${idle} but no live method. Add live(player, data) { ... }, or take ${idle} out.`,
     );
   }
-  return { live: live === undefined ? undefined : liveOf(live, where), message, sends, concurrency, timeLimit };
+  return { live: live === undefined ? undefined : liveOf(live, where), message, sends, concurrency, timeLimit: limit };
+}
+
+/** How many seconds something async may take. @throws AuthorError `wrong_option` */
+export function checkTimeLimit(value: unknown, where: string): number | undefined {
+  if (value === undefined || (typeof value === "number" && value > 0 && value <= LONGEST)) return value;
+  throw new AuthorError(
+    "wrong_option",
+    `${where}: timeLimit is ${describe(value)}; give it seconds, more than 0 and at most ${LONGEST}.`,
+  );
 }
 
 function liveOf(live: unknown, where: string): PageSpec["live"] {

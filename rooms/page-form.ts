@@ -1,12 +1,13 @@
 import { formatCurrency } from "../client-sdk/currency.ts";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
-import type { FieldRules, FieldSpec, FormSpec, ModelSpec, PerPlayer } from "../entities/app-spec.ts";
+import type { FieldRules, FieldSpec, FormSpec, ModelSpec, OrLater, PerPlayer } from "../entities/app-spec.ts";
 import { choicesOf } from "../entities/fields.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { snakeCase, type Value } from "../entities/tables.ts";
 import { checkValue, describe } from "../entities/values.ts";
 import type { Widget } from "../entities/widgets.ts";
 import { type FieldLimits, type FormLanguage, limitsProblem, readAnswer, showValue } from "./form-values.ts";
+import { isAsyncHook } from "./hooks.ts";
 
 /** A page's form as the templates get it. */
 export interface FormContext {
@@ -45,7 +46,11 @@ export const NO_ERRORS: FormErrors = { page: undefined, fields: new Map() };
 const SLIDER_ENDS = { min: 0, max: 100 } as const;
 
 /** Runs one of the author's functions on the player. `name` names it in errors and to the watchdog. */
-export type CallHook = <T>(name: string, hook: (player: never, ...more: never[]) => T, ...more: unknown[]) => T;
+export type CallHook = <T>(
+  name: string,
+  hook: (player: never, ...more: never[]) => T,
+  ...more: unknown[]
+) => Awaited<T>;
 
 interface OpenField extends FieldLimits {
   readonly field: string;
@@ -222,8 +227,8 @@ export class PageForm {
     const at = `${field} errorMessage`;
     // Nothing was answered, and nothing had to be.
     if (value === null) return undefined;
-    const own = spec.form?.errorMessage as ((value: unknown) => unknown) | undefined;
-    const first = own === undefined ? undefined : this.#call(at, (_player: never) => own(value));
+    const own = spec.form?.errorMessage;
+    const first = own && this.#call(`${field} own errorMessage`, ofPlayer(own), value);
     const second = first ?? (rules.errorMessage && this.#call(at, rules.errorMessage, value));
     return checkText(second, `${this.#where}: ${at}`);
   }
@@ -233,7 +238,7 @@ export class PageForm {
   }
 
   #value<T>(rule: PerPlayer<T>, at: string): T {
-    return typeof rule === "function" ? this.#call(at, rule as (player: never) => T) : rule;
+    return typeof rule === "function" ? (this.#call(at, rule as (player: never) => T) as T) : rule;
   }
 
   #limit(rule: PerPlayer<number | undefined> | undefined, at: string): number | undefined {
@@ -241,6 +246,11 @@ export class PageForm {
     if (value === undefined || (typeof value === "number" && Number.isFinite(value))) return value;
     throw new AuthorError("wrong_option", `${at} gave ${describe(value)}; return a number, or nothing for no limit.`);
   }
+}
+
+/** A field's own check, as a page's checks are called. */
+function ofPlayer<T>(check: (value: never) => OrLater<T>): (player: never, value: never) => OrLater<T> {
+  return isAsyncHook(check) ? async (_player, value) => check(value) : (_player, value) => check(value);
 }
 
 /** What was posted under a field's name, as inputs write it or as TypeScript does. */

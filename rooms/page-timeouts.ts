@@ -2,11 +2,8 @@ import { AuthorError } from "../client-sdk/errors.ts";
 import type { Row } from "../entities/memory.ts";
 import { payloadOf } from "../entities/timers.ts";
 import { describe } from "../entities/values.ts";
-import type { Command } from "./calls.ts";
 import { type Posted, takeComputed, takeForm, takeUnfinished } from "./form-turn.ts";
 import type { FormErrors } from "./page-form.ts";
-import { leavesSlowly } from "./page-hooks.ts";
-import { PageTurn } from "./page-turns.ts";
 import { isTimed, PageWalk } from "./page-walk.ts";
 import {
   cancelSystemTimers,
@@ -78,14 +75,15 @@ export function expectOpening(walk: PageWalk, at: number): void {
 
 /** Their time is over: what is filled in and valid is taken, and the page is left. */
 export function timeOut(walk: PageWalk, posted: Posted): void {
+  walk.beginLeaving();
   takeUnfinished(walk.scene, posted);
   leave(walk, true);
 }
 
 /** The computer is on the page in a player's place: it answers what the page's `computer` says, and leaves. */
 export function playPage(walk: PageWalk): { timeoutHappened: boolean } {
-  const { page } = walk;
-  const answers = walk.call(page, "computer", page.computer);
+  walk.beginLeaving();
+  const answers = walk.call("computer", walk.page.computer);
   const timeoutHappened = answers === undefined || answers === null;
   if (timeoutHappened) takeUnfinished(walk.scene, {});
   else takeComputed(walk.scene, answers);
@@ -103,6 +101,7 @@ export function takePage(
   at: number,
   posted: Posted,
 ): { errors?: FormErrors; timeoutHappened: boolean } {
+  walk.beginLeaving();
   const deadline = deadlineOf(walk);
   const isClaimed = /^(1|true)$/i.test(posted[TIMEOUT_FIELD] ?? "");
   if (deadline !== undefined && isClaimed && at >= deadline - PAGE_TIMES.early) {
@@ -141,7 +140,7 @@ function deadlineOf(walk: PageWalk): number | undefined {
 function ownDeadline(walk: PageWalk, at: number): number | undefined {
   const { page } = walk;
   const given = page.timeout?.seconds;
-  const value = typeof given === "function" ? walk.call(page, "timeoutSeconds", given) : given;
+  const value = typeof given === "function" ? walk.call("timeoutSeconds", given) : given;
   return secondsFrom(walk, "timeoutSeconds", value, at);
 }
 
@@ -154,7 +153,7 @@ function groupDeadline(walk: PageWalk, at: number): number | undefined {
   const kept = JSON.parse(String(group.values.pageDeadlines ?? "{}")) as Record<string, number>;
   const known = Object.hasOwn(kept, page.name) ? kept[page.name] : undefined;
   if (known !== undefined) return known;
-  const value = typeof given === "function" ? walk.call(page, "groupTimeoutSeconds", given) : given;
+  const value = typeof given === "function" ? walk.call("groupTimeoutSeconds", given) : given;
   const deadline = secondsFrom(walk, "groupTimeoutSeconds", value, at);
   if (deadline === undefined) return undefined;
   view.unit.set(group, "pageDeadlines", JSON.stringify({ ...kept, [page.name]: deadline }));
@@ -178,55 +177,26 @@ function earlier(a: number | undefined, b: number | undefined): number | undefin
 }
 
 /** Their time is over, and nobody has posted anything. */
-export function expire(walk: PageWalk, at: number): void {
+function expire(walk: PageWalk, at: number): void {
   timeOut(walk, {});
   // Their browser has not sent anything, so it will hardly open the next page.
   if (walk.isHere && !walk.isReplaced) openDeadline(walk, at, true);
 }
 
-onSystemTimer(TIMEOUT, (call) =>
-  onPage(call, (walk) => {
-    if (!leavesSlowly(walk.page)) {
-      expire(walk, call.at);
-      return undefined;
-    }
-    // A timer cannot wait for its hooks, but a request can. Should that not be stored, this timer comes again.
-    const { page, view, participantId } = walk;
-    const { payload } = call;
-    const { limits } = call.actor.world;
-    const longest = page.timeLimit === undefined ? limits.callTime : page.timeLimit * 1000;
-    const dueAt = call.at + longest + limits.callGrace + PAGE_TIMES.unseen;
-    setSystemTimer(view, TIMEOUT, { dueAt, payload: payload as PageDeadline, page: walk.identity });
-    const command: Command = { kind: "expire", participantId, pageIndex: walk.index };
-    return () => call.actor.post(new PageTurn(command, () => {}));
-  }),
-);
+onSystemTimer(TIMEOUT, (call) => onPage(call, (walk) => expire(walk, call.at)));
 
-onSystemTimer(UNSEEN, (call) =>
-  onPage(call, (walk) => {
-    openDeadline(walk, call.at, true);
-    return undefined;
-  }),
-);
+onSystemTimer(UNSEEN, (call) => onPage(call, (walk) => openDeadline(walk, call.at, true)));
 
-/** Does something for the participant of a deadline who is still on its page. @param act gives what to do when it is stored */
+/** Does something for the participant of a deadline who is still on its page. */
 function onPage(
-  { actor, view, payload }: SystemTimerCall,
-  act: (walk: PageWalk) => (() => void) | undefined,
+  { actor, view, payload, hooks }: SystemTimerCall,
+  act: (walk: PageWalk) => void,
 ): SystemTimerResult | undefined {
   const { participantId, page } = payload as Pick<PageDeadline, "participantId" | "page">;
   const participant = actor.here(participantId);
   if (participant === undefined || actor.pageOf(participantId) !== page) return undefined;
-  const walk = new PageWalk(actor, participant, view);
-  const then = act(walk);
+  const walk = new PageWalk(actor, participant, view, hooks);
+  act(walk);
   const left = !walk.isHere;
-  return {
-    ...walk.sent,
-    participantId,
-    page,
-    release: () => {
-      walk.settle(left);
-      then?.();
-    },
-  };
+  return { ...walk.sent, participantId, page, release: () => walk.settle(left) };
 }

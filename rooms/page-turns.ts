@@ -3,7 +3,7 @@ import { BACK_FIELD, type PageFacts, type PageLive, PROTOCOL_VERSION } from "../
 import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
-import { Dice } from "../entities/random.ts";
+import type { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { constantsForTemplate, forTemplate } from "../entities/template-handles.ts";
 import { DirectView, runIn } from "../entities/view.ts";
@@ -13,13 +13,14 @@ import type { Command, Reply, WaitContext } from "./calls.ts";
 import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
 import { type Posted, showForm } from "./form-turn.ts";
+import { HookedTurn } from "./hooked-turn.ts";
+import { HookNeeded, type Hooks } from "./hooks.ts";
 import type { FormErrors } from "./page-form.ts";
-import { HookNeeded, PageHooks } from "./page-hooks.ts";
-import { expectOpening, expire, openDeadline, playPage, takePage, timeOut } from "./page-timeouts.ts";
+import { expectOpening, openDeadline, playPage, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced, lookSoon, placeTaken, takePlace } from "./replacement.ts";
-import type { Outcome, Turn } from "./turn.ts";
+import type { Outcome } from "./turn.ts";
 
 /**
  * A participant's request for a page: start, view, submit, whereabouts. It is one unit like a live
@@ -28,13 +29,11 @@ import type { Outcome, Turn } from "./turn.ts";
  *
  * Each command says what is to be so, and is safe to repeat: who has moved on already is just sent there.
  */
-export class PageTurn implements Turn {
-  readonly bytes = 0;
+export class PageTurn extends HookedTurn {
   readonly #command: Command;
   readonly #reply: (reply: Reply) => void;
   readonly #obstacle: () => WalrasError | undefined;
   readonly #onWait: () => void;
-  readonly #hooks = new PageHooks();
   #spoiled: UnitRefusal | undefined;
 
   /**
@@ -47,11 +46,9 @@ export class PageTurn implements Turn {
     obstacle: () => WalrasError | undefined = () => undefined,
     onWait: () => void = () => {},
   ) {
+    super();
     this.#command = command;
-    this.#reply = (answer) => {
-      this.#hooks.end();
-      reply(answer);
-    };
+    this.#reply = reply;
     this.#obstacle = obstacle;
     this.#onWait = onWait;
   }
@@ -60,7 +57,7 @@ export class PageTurn implements Turn {
     return actor.adopt(this.#command.participantId);
   }
 
-  run(actor: Actor): Outcome {
+  protected work(actor: Actor): Outcome {
     const obstacle = this.#obstacle();
     if (obstacle !== undefined) return this.#say(refusal(obstacle));
     const participant = actor.here(this.#command.participantId);
@@ -69,7 +66,7 @@ export class PageTurn implements Turn {
       if (isReplaced(participant)) return this.#say(refusal(placeTaken()));
       actor.presence.sign(this.#command.participantId);
     }
-    const visit = new Visit(actor, participant, this.#command.kind, this.#hooks);
+    const visit = new Visit(actor, participant, this.#command.kind, this.hooks);
     try {
       if (this.#spoiled !== undefined) throw refusedByStore(this.#spoiled);
       const reply = visit.carryOut(this.#command);
@@ -80,23 +77,20 @@ export class PageTurn implements Turn {
       });
     } catch (error) {
       visit.drop();
-      if (error instanceof HookNeeded) return { release: () => void this.#runHook(actor, error) };
+      if (error instanceof HookNeeded) throw error;
       return this.#say(refused(actor, participant, error));
     }
   }
 
-  /** When everything has committed that the hook could see; then this turn runs again. */
-  async #runHook(actor: Actor, needed: HookNeeded): Promise<void> {
+  protected override waiting(): void {
     this.#onWait();
-    await this.#hooks.run(actor, needed);
-    actor.resume(this);
   }
 
   spoil(cause: UnitRefusal): void {
     this.#spoiled = cause;
   }
 
-  fail(error: WalrasError): void {
+  protected failed(error: WalrasError): void {
     this.#reply(refusal(error));
   }
 
@@ -119,7 +113,6 @@ const ENTRIES: Readonly<Record<Command["kind"], EntryKind>> = {
   view: "view",
   whereabouts: "view",
   submit: "submit",
-  expire: "submit",
   advance: "advance",
   computer: "submit",
   replace: "replaced",
@@ -133,17 +126,17 @@ class Visit {
   readonly #at: number;
   readonly #dice: Dice;
   readonly #view: DirectView;
-  readonly #hooks: PageHooks;
+  readonly #hooks: Hooks;
   #timeoutHappened = false;
   /** To be done when the unit is stored. */
   #then = (): void => {};
 
-  constructor(actor: Actor, participant: Row, kind: Command["kind"], hooks: PageHooks) {
+  constructor(actor: Actor, participant: Row, kind: Command["kind"], hooks: Hooks) {
     this.#actor = actor;
     this.#hooks = hooks;
     this.#participant = participant;
     this.#at = actor.world.now();
-    this.#dice = new Dice(actor.world.newSeed);
+    this.#dice = hooks.dice(actor);
     this.#view = new DirectView(actor.memory, {
       what: `${actor.app.name} ${kind}`,
       at: this.#at,
@@ -190,11 +183,6 @@ class Visit {
       }
       case "submit":
         return command.pageIndex === walk.index ? this.#submit(command.form) : undefined;
-      case "expire":
-        if (command.pageIndex !== walk.index) return undefined;
-        this.#timeoutHappened = true;
-        expire(walk, this.#at);
-        return undefined;
       case "advance": {
         if (command.pageIndex !== walk.index) return undefined;
         const wait = this.#actor.waits.at(walk.index);
@@ -277,8 +265,8 @@ class Visit {
     const { app, world, language } = this.#actor;
     const { walk } = this;
     const { page, identity, index } = walk;
-    const vars = this.#variables(page, "varsForTemplate", page.varsForTemplate);
-    const jsVars = page.jsVars === undefined ? undefined : this.#variables(page, "jsVars", page.jsVars);
+    const vars = this.#variables("varsForTemplate", page.varsForTemplate);
+    const jsVars = page.jsVars === undefined ? undefined : this.#variables("jsVars", page.jsVars);
     const form = showForm(walk.scene, posted, errors);
     const player = forTemplate(this.#view.player(walk.player)) as Record<string, unknown>;
     const live: PageLive | null = !connects(app, page)
@@ -319,7 +307,7 @@ class Visit {
           live,
           seatSlot,
           ...form,
-          wait: this.#waitPage(page),
+          wait: this.#waitPage(),
           canGoBack: walk.before() !== undefined,
           timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
           currency: language.currency,
@@ -354,19 +342,18 @@ class Visit {
   #timerText(page: PageSpec): string {
     const given = page.timeout?.text;
     return String(
-      (typeof given === "function" ? this.walk.call(page, "timerText", given) : given) ??
-        this.#actor.language.texts.timeLeft,
+      (typeof given === "function" ? this.walk.call("timerText", given) : given) ?? this.#actor.language.texts.timeLeft,
     );
   }
 
-  #waitPage(page: PageSpec): WaitContext | undefined {
+  #waitPage(): WaitContext | undefined {
     const { memory, waits, language } = this.#actor;
     const wait = waits.at(this.walk.index);
     if (wait === undefined) return undefined;
     waits.look(wait);
     const text = (name: "title" | "body", standard: string): string => {
       const given = wait.wait[name];
-      return String((typeof given === "function" ? this.walk.call(page, name, given) : given) ?? standard);
+      return String((typeof given === "function" ? this.walk.call(name, given) : given) ?? standard);
     };
     return {
       title: text("title", language.wait.title),
@@ -383,13 +370,13 @@ class Visit {
       : { state: published.rendered(player.values.idInGroup as number) };
   }
 
-  #variables(page: PageSpec, name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {
-    const vars = this.walk.call(page, name, hook);
+  #variables(name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {
+    const vars = this.walk.call(name, hook);
     if (vars === undefined) return {};
     if (typeof vars !== "object" || vars === null || Array.isArray(vars)) {
       throw new AuthorError(
         "wrong_variables",
-        `${this.#actor.app.name}/${page.name}: ${name} did not return an object of variables, e.g. { price: 5 }.`,
+        `${this.#actor.app.name}/${this.walk.page.name}: ${name} did not return an object of variables, e.g. { price: 5 }.`,
       );
     }
     return forTemplate(vars) as Record<string, unknown>;

@@ -3,12 +3,12 @@ import type { PageEnd, PageSpec } from "../entities/app-spec.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Value } from "../entities/tables.ts";
 import { describe } from "../entities/values.ts";
-import { type DirectView, runIn } from "../entities/view.ts";
+import type { DirectView } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { Entry } from "./calls.ts";
 import type { FormScene } from "./form-turn.ts";
+import type { Hooks } from "./hooks.ts";
 import type { CallHook } from "./page-form.ts";
-import { ASYNC_HOOKS, isAsyncHook, NOTHING_TO_ABORT, type PageHooks } from "./page-hooks.ts";
 import { isReplaced } from "./replacement.ts";
 import { indexAfter } from "./wait-timeouts.ts";
 
@@ -22,10 +22,11 @@ export class PageWalk {
   readonly view: DirectView;
   /** What beforeNextPage returned, and the page that was left. */
   #returned: { deliveries: unknown; page: PageSpec } | undefined;
-  readonly #hooks: PageHooks | undefined;
+  readonly #hooks: Hooks;
+  #isLeaving = false;
 
-  /** @param hooks runs async hooks; left out: whoever moves the participant has seen to it that there are none */
-  constructor(actor: Actor, participant: Row, view: DirectView, hooks?: PageHooks) {
+  /** @param hooks of the turn that moves the participant */
+  constructor(actor: Actor, participant: Row, view: DirectView, hooks: Hooks) {
     this.#hooks = hooks;
     this.actor = actor;
     this.participant = participant;
@@ -100,14 +101,27 @@ export class PageWalk {
     if (wait !== undefined && waits.isDone(wait)) return false;
     if (wait !== undefined && waits.isLobby(wait)) return true;
     const page = this.#pageAt(index);
-    return this.call(page, "isDisplayed", page.isDisplayed) ?? true;
+    return this.#callOn(index, "isDisplayed", page.isDisplayed) ?? true;
+  }
+
+  /**
+   * From here on the page is being left, which a player does once: whoever asks for it again meanwhile, a second click
+   * or the page's deadline, waits for that and finds them gone on.
+   */
+  beginLeaving(): void {
+    this.#hooks.waitFor(this.actor, this.#leave);
+    this.#isLeaving = true;
+  }
+
+  get #leave(): string {
+    return `leave ${this.participantId}`;
   }
 
   /** Where to from this page: to the next one, or to the app that it names. */
   leave(end: PageEnd): void {
     const { page } = this;
-    this.#returned = { deliveries: this.call(page, "beforeNextPage", page.beforeNextPage, end), page };
-    const app = this.call(page, "appAfterThisPage", page.appAfterThisPage, this.actor.itinerary.upcomingApps);
+    this.#returned = { deliveries: this.call("beforeNextPage", page.beforeNextPage, end), page };
+    const app = this.call("appAfterThisPage", page.appAfterThisPage, this.actor.itinerary.upcomingApps);
     this.#set("pageIndex", this.#beginningOf(app) ?? this.index + 1);
     this.skip();
   }
@@ -155,31 +169,32 @@ export class PageWalk {
     return { deliveries, where, player: this.player.values.idInGroup as number };
   }
 
-  /** Runs one of a page's hooks on the player. */
+  /** Runs one of the functions of the page on which the participant is. */
   call<T>(
-    page: PageSpec,
     name: string,
     hook: ((player: never, ...more: never[]) => T) | undefined,
     ...more: unknown[]
-  ): T | undefined {
+  ): Awaited<T> | undefined {
+    return this.#callOn(this.index, name, hook, ...more);
+  }
+
+  #callOn<T>(
+    index: number,
+    name: string,
+    hook: ((player: never, ...more: never[]) => T) | undefined,
+    ...more: unknown[]
+  ): Awaited<T> | undefined {
     if (hook === undefined) return undefined;
-    const { app, world } = this.actor;
-    if (this.#hooks !== undefined && isAsyncHook(hook)) {
-      const { identity, participantId, player } = this;
-      const use = { page, identity, name, hook, args: more, participantId, player };
-      return this.#hooks.take(use, this.view) as T;
-    }
-    const call = hook as (player: unknown, ...more: unknown[]) => T;
-    const where = `${app.name}/${page.name} ${name}`;
-    const mayWait = ASYNC_HOOKS.includes(name);
-    const args = mayWait ? [...more, NOTHING_TO_ABORT] : more;
-    const given = world.watchdog.watch(where, () =>
-      runIn(this.view, () => call(this.view.player(this.player), ...args)),
-    );
-    if (!(given instanceof Promise)) return given;
-    given.catch(() => {});
-    const cure = mayWait ? `Declare it: async ${name}(player) { ... }` : "It has to give its result at once";
-    throw new AuthorError("must_be_sync", `${where} returned a promise. ${cure}.`);
+    const { actor, participantId, player } = this;
+    return this.#hooks.call(actor, this.view, {
+      what: `${this.identityAt(index)} ${name}`,
+      hook,
+      args: (view) => [view.player(player), ...more],
+      told: more,
+      timeLimit: this.#pageAt(index).timeLimit,
+      participantId,
+      alone: this.#isLeaving ? this.#leave : undefined,
+    });
   }
 
   get player(): Row {
@@ -191,7 +206,7 @@ export class PageWalk {
   /** What the page's form works on. */
   get scene(): FormScene {
     const { page, view, player } = this;
-    const call: CallHook = (name, hook, ...more) => this.call(page, name, hook, ...more) as ReturnType<typeof hook>;
+    const call: CallHook = (name, hook, ...more) => this.call(name, hook, ...more) as Awaited<ReturnType<typeof hook>>;
     const { app, language } = this.actor;
     return { app, page, view, player, language, call };
   }

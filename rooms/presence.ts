@@ -2,14 +2,15 @@ import { codeOf, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
-import { Dice } from "../entities/random.ts";
-import { DirectView, runIn, type View } from "../entities/view.ts";
+import { DirectView, type View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
+import { HookedTurn } from "./hooked-turn.ts";
+import { HookNeeded } from "./hooks.ts";
 import { stackOf } from "./refusals.ts";
 import { onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";
-import type { Outcome, Turn } from "./turn.ts";
+import type { Outcome } from "./turn.ts";
 
 /**
  * Fires now and then while somebody of the group is connected, and so loads the group on whichever server there
@@ -119,8 +120,7 @@ export class Presence {
 }
 
 /** Brings a player's `connected` up to date, and tells the page on which they are. */
-export class PresenceTurn implements Turn {
-  readonly bytes = 0;
+export class PresenceTurn extends HookedTurn {
   readonly #participantId: number;
   readonly #again: () => void;
   readonly #recorded: boolean | undefined;
@@ -128,6 +128,7 @@ export class PresenceTurn implements Turn {
 
   /** @param recorded what is known of them, when the group is run again */
   constructor(participantId: number, again: () => void, recorded?: boolean) {
+    super();
     this.#participantId = participantId;
     this.#again = again;
     this.#recorded = recorded;
@@ -137,7 +138,7 @@ export class PresenceTurn implements Turn {
     return actor.adopt(this.#participantId);
   }
 
-  run(actor: Actor): Outcome {
+  protected work(actor: Actor): Outcome {
     const row = actor.memory.playerOf(this.#participantId);
     // As it is now: they may have come back while this turn was waiting.
     const connected = this.#recorded ?? actor.presence.has(this.#participantId);
@@ -146,9 +147,10 @@ export class PresenceTurn implements Turn {
     if (page === undefined || this.#spoiled !== undefined) return this.#tell(actor, row, connected, page);
     try {
       const { pageIndex, pageOrder } = actor.here(this.#participantId)?.values ?? {};
-      const { presence } = actor.itinerary.page(pageIndex as number, pageOrder);
-      return this.#tell(actor, row, connected, page, presence);
+      const spec = actor.itinerary.page(pageIndex as number, pageOrder);
+      return this.#tell(actor, row, connected, page, spec);
     } catch (error) {
+      if (error instanceof HookNeeded) throw error;
       // The author's mistake does not change who is there.
       const message = messageOf(error);
       actor.world.log.error("a presence hook failed", { page, error: message, stack: stackOf(error) });
@@ -161,7 +163,7 @@ export class PresenceTurn implements Turn {
     this.#spoiled = cause;
   }
 
-  fail(error: WalrasError): void {
+  protected failed(error: WalrasError): void {
     if (error.retry) this.#again();
   }
 
@@ -171,23 +173,29 @@ export class PresenceTurn implements Turn {
     row: Row,
     connected: boolean,
     page: string | undefined,
-    hook?: PageSpec["presence"],
+    spec?: PageSpec,
     failure?: RecordedOutput,
   ): Outcome {
-    const { memory, world } = actor;
-    const dice = new Dice(world.newSeed);
-    const at = world.now();
-    const view = new DirectView(memory, { what: `${page} presence`, at, random: dice.random });
+    const dice = this.hooks.dice(actor);
+    const at = actor.world.now();
+    const view = new DirectView(actor.memory, { what: `${page} presence`, at, random: dice.random });
     try {
       view.unit.set(row, "connected", connected);
       if (connected && isHooked(actor.app) && pendingSystemTimers(view, WATCH, () => true).length === 0) {
         watch(actor, view, at);
       }
-      const call = hook as ((player: unknown, connected: boolean) => unknown) | undefined;
       const returned =
-        call === undefined
+        spec?.presence === undefined
           ? undefined
-          : world.watchdog.watch(`${page} presence`, () => runIn(view, () => call(view.player(row), connected)));
+          : this.hooks.call(actor, view, {
+              what: view.what,
+              hook: spec.presence,
+              args: (through: View) => [through.player(row), connected],
+              told: connected,
+              timeLimit: spec.timeLimit,
+              participantId: this.#participantId,
+              alone: `presence ${this.#participantId}`,
+            });
       const player = row.values.idInGroup as number;
       const mail = post(actor, returned, { where: `${page} presence`, player, page });
       view.finish();
@@ -197,7 +205,7 @@ export class PresenceTurn implements Turn {
           kind: "presence",
           at,
           participantId: this.#participantId,
-          input: JSON.stringify({ connected }),
+          input: JSON.stringify({ connected, asyncHooks: this.hooks.used || undefined }),
           seed: dice.seed,
           ...mail.entry,
           ...(failure === undefined ? {} : { output: JSON.stringify(failure) }),

@@ -3,7 +3,7 @@ import type { AppSpec } from "../entities/app-spec.ts";
 import type { GroupMemory } from "../entities/memory.ts";
 import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { applyRecorded } from "../entities/recorded-changes.ts";
-import type { GroupRows, JournalEntry, Reads } from "../entities/store.ts";
+import type { EntryKind, GroupRows, JournalEntry, Reads } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { Actor } from "./actor.ts";
@@ -184,9 +184,14 @@ function take(actor: Actor, world: ReplayWorld, entry: JournalEntry, recordedOnl
   return true;
 }
 
+/** Kinds of entry of which hooks of the author may be a part; see {@link HookedTurn}. */
+const WITH_HOOKS: ReadonlySet<EntryKind> = new Set(["start", "view", "submit", "advance", "presence", "timer", "wait"]);
+
 /** What runs an entry again; undefined: what it changed is taken as recorded. */
 function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
   const { kind, participantId, clientId, n, page, input } = entry;
+  // What async hooks did depends on the world outside, as async calls do.
+  if (WITH_HOOKS.has(kind) && JSON.parse(input ?? "{}").asyncHooks === true) return undefined;
   switch (kind) {
     case "message":
     case "refused":
@@ -201,8 +206,6 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
     case "view":
     case "submit":
     case "advance":
-      // What async hooks did depends on the world outside, as async calls do.
-      if (JSON.parse(input as string).asyncHooks === true) return undefined;
       return new PageTurn(JSON.parse(input as string) as Command, () => {});
     case "replaced":
       // Without: what another group has done for somebody who has left this one.

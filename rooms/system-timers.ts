@@ -3,6 +3,7 @@ import type { Row } from "../entities/memory.ts";
 import { payloadOf } from "../entities/timers.ts";
 import type { DirectView, View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
+import type { Hooks } from "./hooks.ts";
 
 /**
  * Walras' own deadlines (page timeouts, wait-page timeouts, presence grace ...): rows of the same table, fired
@@ -34,8 +35,10 @@ export type SystemTimerName = `_${string}`;
 /** What a handler gets. It runs in the group's turn, synchronously. */
 export interface SystemTimerCall {
   readonly actor: Actor;
-  /** Authors' functions are run with it (`runIn`); its unit is what is stored. Do not end it. */
+  /** Its unit is what is stored. Do not end it. */
   readonly view: DirectView;
+  /** Run authors' functions through it. */
+  readonly hooks: Hooks;
   readonly payload: unknown;
   readonly dueAt: number;
   /** The unit's time. */

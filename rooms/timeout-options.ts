@@ -1,6 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { PageSpec } from "../entities/app-spec.ts";
+import type { OrLater, PageSpec } from "../entities/app-spec.ts";
 import { describe } from "../entities/values.ts";
+import type { HookCall } from "./hooks.ts";
 
 /** The options of a page that limit the time on it. */
 export interface TimeoutOptions<Pl> {
@@ -9,11 +10,11 @@ export interface TimeoutOptions<Pl> {
    * over, what is filled in and valid is taken, fields that are not become 0, false, "" or null, and the
    * player moves on, with or without an open browser.
    */
-  timeoutSeconds?: number | ((player: Pl) => number | undefined);
+  timeoutSeconds?: number | ((player: Pl, call: HookCall) => OrLater<number | undefined>);
   /** The same for the whole group: from when the first of its players opens the page. */
-  groupTimeoutSeconds?: number | ((player: Pl) => number | undefined);
+  groupTimeoutSeconds?: number | ((player: Pl, call: HookCall) => OrLater<number | undefined>);
   /** Beside the clock. Default: "Time left to complete this page:". */
-  timerText?: string | ((player: Pl) => string);
+  timerText?: string | ((player: Pl, call: HookCall) => OrLater<string>);
 }
 
 export const TIMEOUT_OPTIONS = ["timeoutSeconds", "groupTimeoutSeconds", "timerText"] as const;

@@ -140,6 +140,7 @@ export class Turns implements CommitOwner, TurnRunner {
     const { calls, memory } = this.#actor;
     if (calls.size === 0) return;
     for (const call of calls) {
+      if (call.participantId === undefined) continue;
       const participant = memory.participants.get(call.participantId);
       if (participant === undefined || !unit.changed(participant, "pageIndex")) continue;
       if (this.#actor.pageOf(call.participantId) !== call.page) call.abort(playerLeft());

@@ -1,11 +1,13 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
-import { Dice } from "../entities/random.ts";
+import type { Dice } from "../entities/random.ts";
 import { Unit } from "../entities/unit.ts";
-import { DirectView, runIn } from "../entities/view.ts";
+import { DirectView, type View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { post } from "./deliveries.ts";
+import { HookedTurn } from "./hooked-turn.ts";
+import { ASYNC_HOOKS, HookNeeded } from "./hooks.ts";
 import { PageTurn } from "./page-turns.ts";
 import { stackOf, storable } from "./refusals.ts";
 import { isReplaced, lookSoon } from "./replacement.ts";
@@ -14,8 +16,7 @@ import type { WaitPage } from "./wait-pages.ts";
 import { armAgain, decide, replaceMissing } from "./wait-timeouts.ts";
 
 /** Runs the function of a wait page that is complete, and takes those who wait past it. */
-export class WaitTurn implements Turn {
-  readonly bytes = 0;
+export class WaitTurn extends HookedTurn {
   readonly #page: WaitPage;
   readonly #settled: (error?: WalrasError) => void;
   #spoiled: WalrasError | undefined;
@@ -23,17 +24,18 @@ export class WaitTurn implements Turn {
 
   /** @param settled called when it has committed, with the error if the function failed */
   constructor(page: WaitPage, settled: (error?: WalrasError) => void) {
+    super();
     this.#page = page;
     this.#settled = settled;
   }
 
-  run(actor: Actor): Outcome {
+  protected work(actor: Actor): Outcome {
     const { waits, world, memory } = actor;
-    const { identity, index, wait } = this.#page;
+    const { identity, index } = this.#page;
     // It may have been completed by another turn, or who came last was taken back.
     if (!waits.isComplete(this.#page)) return { release: () => this.#settled() };
     const at = world.now();
-    const dice = new Dice(world.newSeed);
+    const dice = this.hooks.dice(actor);
     const what = `${identity} afterAllPlayersArrive`;
     const view = new DirectView(memory, { what, at, random: dice.random });
     try {
@@ -50,12 +52,7 @@ export class WaitTurn implements Turn {
         armAgain(actor, view, this.#page, at);
         return this.#armed(actor, view, at, dice, ended);
       }
-      const hook = wait.afterAllPlayersArrive as ((group: unknown, arrived: unknown) => unknown) | undefined;
-      const arrived = { missing: missing.map((row) => view.player(row)) };
-      const returned =
-        hook === undefined || passed.length === 0
-          ? undefined
-          : world.watchdog.watch(what, () => runIn(view, () => hook(view.group(), arrived)));
+      const returned = passed.length === 0 ? undefined : this.#callAuthor(actor, view, missing);
       for (const participant of passed) {
         view.unit.set(participant, "pageIndex", index + 1);
         if (isReplaced(participant)) lookSoon(view, participant.values.id as number, at);
@@ -66,7 +63,7 @@ export class WaitTurn implements Turn {
       view.finish();
       return {
         unit: view.unit,
-        entry: { kind: "wait", at, seed: dice.seed, ...mail.entry },
+        entry: { kind: "wait", at, input: this.hooks.used ? ASYNC_HOOKS : null, seed: dice.seed, ...mail.entry },
         release: (seq) => {
           this.#settled();
           mail.deliver(seq);
@@ -77,8 +74,24 @@ export class WaitTurn implements Turn {
     } catch (error) {
       view.end();
       view.unit.undo();
+      if (error instanceof HookNeeded) throw error;
       return this.#fail(actor, at, error);
     }
+  }
+
+  /** @param missing players who are not there */
+  #callAuthor(actor: Actor, view: DirectView, missing: readonly Row[]): unknown {
+    const { page, wait } = this.#page;
+    if (wait.afterAllPlayersArrive === undefined) return undefined;
+    return this.hooks.call(actor, view, {
+      what: view.what,
+      hook: wait.afterAllPlayersArrive,
+      args: (through: View) => [through.group(), { missing: missing.map((row) => through.player(row)) }],
+      told: missing.map((row) => row.values.idInGroup),
+      timeLimit: page.timeLimit,
+      // An experimenter may ask for it to be run again while it runs.
+      alone: view.what,
+    });
   }
 
   /** What becomes of those who wait. If one goes on, so does who would wait on: there is nothing left to wait for. */
@@ -118,7 +131,7 @@ export class WaitTurn implements Turn {
     this.#spoiled = new WalrasError("refused_by_store", `The database refused what the function changed: ${why}`);
   }
 
-  fail(error: WalrasError): void {
+  protected failed(error: WalrasError): void {
     this.#settled(error);
   }
 

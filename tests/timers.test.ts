@@ -242,7 +242,7 @@ describe("setting", () => {
       ["no handler", undefined, "a timer's name"],
       ["nothing", undefined, "has no handler"],
       ["text", "x", "function of group"],
-      ["later", async () => {}, "only live may wait"],
+      ["later", async function* () {}, "is a generator"],
     ];
     for (const [name, handler, text] of wrong) {
       const define = () => other.timer(name as string, handler as () => undefined);

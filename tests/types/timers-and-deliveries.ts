@@ -42,8 +42,13 @@ export function mistakes(group: Group): void {
   group.at(new Date(), fall, 1);
   // @ts-expect-error misspelt
   group.before(1, fall, 1);
-  // @ts-expect-error a timer's work is done in one go
-  app.timer("later", async (_group: Group) => ({ 0: 1 }));
+  app.timer("later", async (_group: Group, _payload: unknown, _timer, { signal }) => ({ 0: signal.aborted }), {
+    timeLimit: 10,
+  });
+  // @ts-expect-error deliveries, not a text
+  app.timer("laterText", async (_group: Group) => "to everybody");
+  // @ts-expect-error a number of seconds
+  app.timer("laterStill", async (_group: Group) => {}, { timeLimit: "10" });
   // @ts-expect-error deliveries, not a text
   app.timer("text", () => "to everybody");
   // @ts-expect-error deliveries inside, not a text
