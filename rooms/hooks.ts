@@ -1,4 +1,4 @@
-import { AuthorError, type WalrasError } from "../client-sdk/errors.ts";
+import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import { BufferedView, StaleWrite } from "../entities/buffered-view.ts";
 import type { Row } from "../entities/memory.ts";
@@ -207,10 +207,11 @@ export class Hooks {
         return call.signal;
       },
     };
-    actor.calls.add(running);
-    ending.startLimit(what, use.timeLimit);
     let result: Prepared["result"];
     try {
+      refuseTooMany(actor, participantId);
+      actor.calls.add(running);
+      ending.startLimit(what, use.timeLimit);
       const work = world.watchdog.watch(what, () => runInAsync(view, () => method(...use.args(view), handle)));
       result = { value: await ending.wait(work) };
     } catch (error) {
@@ -230,6 +231,16 @@ export class Hooks {
     for (const release of this.#alone.values()) release();
     this.#alone.clear();
   }
+}
+
+/** Somebody who reloads a page again and again must not set off as many requests to the world. @throws WalrasError `busy` */
+function refuseTooMany({ calls, world }: Actor, participantId: number | undefined): void {
+  if (participantId === undefined) return;
+  const own = [...calls].filter((call) => call.participantId === participantId);
+  if (own.length < world.limits.asyncCalls) return;
+  throw new WalrasError(Refusal.BUSY, "Too many of your requests are under way. Try again in a moment.", {
+    retry: true,
+  });
 }
 
 /** The same hook, told the same. */

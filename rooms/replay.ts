@@ -17,7 +17,7 @@ import { PageTurn } from "./page-turns.ts";
 import { PresenceTurn } from "./presence.ts";
 import { compareChanges, compareOutput, compareRows, type Difference } from "./replay-compare.ts";
 import { type ReplayWorld, replayWorld } from "./replay-world.ts";
-import { REFUSED_BY_STORE, TimerTurn } from "./timer-turn.ts";
+import { REFUSED_BY_STORE, type RecordedFiring, TimerTurn } from "./timer-turn.ts";
 import type { Outcome, Turn } from "./turn.ts";
 import { WaitTurn } from "./wait-turns.ts";
 
@@ -215,7 +215,7 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
     case "timer":
       // What its database refused, another would take.
       if (entry.output?.includes(REFUSED_BY_STORE) === true) return undefined;
-      return new TimerTurn({ begun: () => {}, look: () => {} });
+      return new TimerTurn({ begun: () => {}, look: () => {} }, (JSON.parse(input as string) as RecordedFiring).n);
     case "wait": {
       const wait = actor.itinerary.waits.find((one) => one.identity === page && actor.waits.isComplete(one));
       return wait === undefined ? undefined : new WaitTurn(wait, () => {});

@@ -43,6 +43,7 @@ export interface RecordedFiring {
  */
 export class TimerTurn extends HookedTurn {
   readonly #watch: TimerWatch;
+  readonly #recorded: number | undefined;
   /** The timer that this turn has fired. */
   #fired: number | undefined;
   /** Set while an async hook of it runs: this turn's timer, as the hook was told of it. */
@@ -51,9 +52,11 @@ export class TimerTurn extends HookedTurn {
   #spoiled: UnitRefusal | undefined;
   #unstorable = false;
 
-  constructor(watch: TimerWatch) {
+  /** @param recorded number of the one that fired, when the group is run again: one before it may have been running */
+  constructor(watch: TimerWatch, recorded?: number) {
     super();
     this.#watch = watch;
+    this.#recorded = recorded;
   }
 
   protected work(actor: Actor): Outcome {
@@ -96,8 +99,8 @@ export class TimerTurn extends HookedTurn {
   #row(actor: Actor, at: number): Row | undefined {
     const { memory } = actor;
     if (this.#running !== undefined) return this.#running.row.deleted ? undefined : this.#running.row;
-    const row =
-      this.#spoiled === undefined || this.#fired === undefined ? nextTimer(memory) : memory.timers.get(this.#fired);
+    const known = this.#recorded ?? (this.#spoiled === undefined ? undefined : this.#fired);
+    const row = known === undefined ? nextTimer(memory) : memory.timers.get(known);
     return row === undefined || row.deleted || (row.values.dueAt as number) > at ? undefined : row;
   }
 

@@ -1,4 +1,5 @@
-import { messageOf } from "../client-sdk/errors.ts";
+import { messageOf, type WalrasError } from "../client-sdk/errors.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
 import type { PageSpec, WaitSpec } from "../entities/app-spec.ts";
 import { Row } from "../entities/memory.ts";
 import { WaitPageTable } from "../entities/system-tables.ts";
@@ -176,15 +177,16 @@ export class WaitPages {
       if (this.#posted.has(page.index) || this.hasFailed(page) || !this.#isDue(page)) continue;
       this.#posted.add(page.index);
       if (page.wait.scope === "subsession") this.#report(page);
-      else this.#actor.next(new WaitTurn(page, () => this.#settled(page)));
+      else this.#actor.next(new WaitTurn(page, (error) => this.#settled(page, error)));
     }
     this.#actor.computers.check();
   }
 
   /** A turn for the page has ended, with or without its function: meanwhile others may have come. */
-  #settled(page: WaitPage): void {
+  #settled(page: WaitPage, error?: WalrasError): void {
     this.#posted.delete(page.index);
-    if (this.#actor.dead) return;
+    // Where the server stops, it runs again after that.
+    if (this.#actor.dead || error?.code === Refusal.MOVED) return;
     this.touch();
     this.check();
   }

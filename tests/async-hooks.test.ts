@@ -5,8 +5,8 @@ import type { Command, Reply } from "../rooms/calls.ts";
 import { GAME_LIMITS } from "../rooms/game.ts";
 import type { HookCall } from "../rooms/hooks.ts";
 import { PAGE_TIMES } from "../rooms/page-timeouts.ts";
-import { replayGroup } from "../rooms/replay.ts";
 import { TimerTurn } from "../rooms/timer-turn.ts";
+import { replayed } from "./helpers/replayed.ts";
 import { at, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";
 
@@ -312,18 +312,7 @@ test("a request with async hooks is taken from the journal as it was, not run ag
   await two.ask({ by: 3 });
   await submit(one);
   await two.ask({ by: 3 });
-  await settle(world);
-  const entries = world.store.read.rows(JournalTable, { actorId });
-  const result = await replayGroup({
-    actorId,
-    app: app.spec,
-    entries: (async function* () {
-      yield* (await entries).sort((a, b) => Number(a.seq) - Number(b.seq)) as never[];
-    })(),
-    read: world.store.read,
-    decimals: 2,
-    ownFields: { participant: {}, session: {} },
-  });
+  const result = await replayed(world, app.spec, actorId);
   expect(result.difference).toBeUndefined();
   expect(result.reason).toBeUndefined();
   expect(runs).toBe(1);
