@@ -377,7 +377,7 @@ test("mistakes in what the computer does are named", () => {
   const page = (options: object) => () => app.page("Page", options as never);
   expect(page({ computer: () => ({}) })).toThrow(/has computer but no formFields/);
   expect(page({ formFields: ["age"], computer: 5 })).toThrow(/computer is 5.*function of player/);
-  expect(page({ formFields: ["age"], computer: async () => ({}) })).toThrow(/computer is async/);
+  expect(page({ formFields: ["age"], *computer() {} })).toThrow(/computer is a generator/);
   const lobby = { groupByArrivalTime: true, timeout: { seconds: 5, outcome: "replace" } };
   expect(() => app.waitPage("Lobby", lobby as never)).toThrow(/nobody to replace.*player\.roundNumber > 1/);
 });
