@@ -189,7 +189,7 @@ describe("oTree's tags", () => {
     );
     const timer = { left: 90_500, text: "Hurry:" };
     const { html } = templates().render(context({}, { error: "Wrong", timer }));
-    expect(html).toMatch(/<div class="otree-body container">\s*<h2 class="otree-title">T</);
+    expect(html).toMatch(/<div class="otree-body container" role="main">\s*<h2 class="otree-title" aria-level="1">T</);
     expect(html).toMatch(
       /class="otree-timer" role="timer"><span class="otree-timer__text">Hurry:<\/span> <span class="otree-timer__time-left">1:31</,
     );
@@ -238,7 +238,7 @@ describe("the base page", () => {
     );
     const { html, nonce } = templates().render(context({ n: "<1>" }, { error: "No & no" }));
     expect(html).toContain("<title>Round &lt;1&gt; & on</title>");
-    expect(html).toContain('<h2 class="otree-title">Round &lt;1&gt; & on</h2>');
+    expect(html).toContain('<h2 class="otree-title" aria-level="1">Round &lt;1&gt; & on</h2>');
     expect(html).toContain("No &amp; no");
     expect(html).toMatch(/<style>a\{\}<\/style>\s*<\/head>/);
     expect(html).toMatch(new RegExp(`</div>\\s*<script nonce="${nonce}">1</script>\\s*</body>`));
@@ -341,7 +341,7 @@ describe("a wait page", () => {
 
   test("needs no template: title, text, who is missing", () => {
     const html = shown();
-    expect(html).toContain('<h2 class="otree-title">One &lt;moment&gt;</h2>');
+    expect(html).toContain('<h2 class="otree-title" aria-level="1">One &lt;moment&gt;</h2>');
     expect(html).toMatch(
       /<div class="otree-wait-page">.*<p>They &amp; we<\/p>.*id="walras-waiting" role="status">2 of 3/s,
     );

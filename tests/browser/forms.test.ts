@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launchChromium, startDemoSession } from "../helpers/browser.ts";
@@ -72,6 +74,20 @@ async function toPage(page: Page, wanted: "What do you think?" | "Your judgement
   }
   await next(page);
   expect(await title(page)).toBe(wanted);
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds in the page that somebody who does not see it, or uses no mouse, could not use. */
+async function faultsForReaders(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  });
 }
 
 describe("a form with errors comes back", () => {
@@ -160,9 +176,12 @@ test("a slider has no mark and no answer until it is touched; then it has both, 
   expect(["What do you think?", "The end, almost"]).toContain(await title(page));
 });
 
-test("every page fits a phone: nothing is cut off, everything can be touched", async () => {
+test("every page fits a phone, and readers of the screen: nothing is cut off, everything can be touched and is named", async () => {
   const page = await openSurvey(PHONE);
-  const fits = () => page.evaluate(() => document.documentElement.scrollWidth);
+  const fits = async () => {
+    expect(await faultsForReaders(page)).toEqual([]);
+    return page.evaluate(() => document.documentElement.scrollWidth);
+  };
   await next(page);
   expect(await fits()).toBeLessThanOrEqual(PHONE.width);
   await toYou(page);
@@ -171,6 +190,9 @@ test("every page fits a phone: nothing is cut off, everything can be touched", a
   await next(page);
   expect(await fits()).toBeLessThanOrEqual(PHONE.width);
   await toPage(page, "What do you think?");
+  expect(await fits()).toBeLessThanOrEqual(PHONE.width);
+  await next(page);
+  expect(await page.textContent("[role=alert]")).toContain("This field is required.");
   expect(await fits()).toBeLessThanOrEqual(PHONE.width);
   // The table of statements has become a list, with words beside the buttons.
   expect(await page.isVisible(".likert-head")).toBe(false);
