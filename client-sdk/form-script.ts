@@ -2,6 +2,7 @@
  * The script of every participant page, live or not: bundled by the server, loaded in the page's <head>.
  * It gives authors `forminputs`, makes sliders work, and fills inputs again after a failed submit or a reload.
  */
+import { watchAttention } from "./attention.ts";
 import { startCountdown } from "./countdown.ts";
 import { systemEnv } from "./env.ts";
 import type { PageFormData } from "./form-data.ts";
@@ -115,6 +116,12 @@ function tellJQuery(time: Element, type: "update" | "finish", totalSeconds: numb
   };
   jQuery(time).trigger(jQuery.Event(`${type}.countdown`, { offset, elapsed: type === "finish" }));
 }
+
+// Only pages on which groups form have the words for it.
+document.addEventListener("DOMContentLoaded", () => {
+  const { stay, here } = document.getElementById("walras-live")?.dataset ?? {};
+  if (stay && here) watchAttention(document, systemEnv, { stay, here }, (away) => window.live.away(away));
+});
 
 // A live page's script does all of this itself, with its outbox in mind.
 if (!("live" in window)) {

@@ -7,6 +7,7 @@ import { LiveState } from "./live-state.ts";
 import { Outbox, type OutboxStorage } from "./outbox.ts";
 import {
   type Answer,
+  type Away,
   type Delivery,
   type PageLive,
   PROTOCOL_VERSION,
@@ -83,6 +84,7 @@ export class LiveClient {
   /** The newest delivery that was handed over; older ones are repetitions. */
   private seen: number;
   private welcomed = false;
+  private isAway = false;
   private halted = false;
   private toldStatus: LiveStatus = "connecting";
   private cancelFlush = () => {};
@@ -117,6 +119,7 @@ export class LiveClient {
         this.welcomed = true;
         this.clock.told(welcome.t);
         options.watch?.welcomed();
+        if (this.isAway) this.sayAway();
         this.outbox.rewind();
         this.flush();
       },
@@ -198,6 +201,16 @@ export class LiveClient {
   /** A hint that the network may be gone; only silence proves it (a server on this computer stays reachable). */
   doubt(): void {
     this.link.probe();
+  }
+
+  /** Nobody looks at the page, or somebody does again: on a page where groups form, see attention.ts. */
+  away(isAway: boolean): void {
+    this.isAway = isAway;
+    if (this.link.status === "open") this.sayAway();
+  }
+
+  private sayAway(): void {
+    this.link.send(JSON.stringify({ k: "away", c: this.options.clientId, a: this.isAway } satisfies Away));
   }
 
   /** Leaves. Unanswered messages stay in the storage; their promises reject with `left`. */

@@ -34,6 +34,8 @@ export interface LiveGlobal {
   /** Calls back now and whenever the published state has changed, or that part of it which a path such as
    * `"group.price"` names. @returns a function that stops it */
   readonly onChange: LiveState["onChange"];
+  /** For the form script: nobody looks at a page on which groups form, or somebody does again. */
+  away(isAway: boolean): void;
   readonly status: LiveStatus;
   /** Calls back now and at each change. @returns a function that stops it */
   onStatus(callback: (status: LiveStatus) => void): () => void;
@@ -107,6 +109,7 @@ window.live = {
     const state = published("live.onChange");
     return on.length === 1 ? state.onChange(on[0]) : state.onChange(...on);
   },
+  away: (isAway) => client?.away(isAway),
   get status() {
     return client?.status ?? "connecting";
   },

@@ -106,7 +106,14 @@ export interface Send {
   d: unknown;
 }
 
-export type ClientFrame = Hello | Send;
+/** On a page where groups form: nobody looks at it (`a`), or somebody does again. */
+export interface Away {
+  k: "away";
+  c: string;
+  a: boolean;
+}
+
+export type ClientFrame = Hello | Send | Away;
 
 /** Answer to hello, after which deliveries flow. Catch-up frames come before it. */
 export interface Welcome {

@@ -21,6 +21,9 @@ const SOON = 1_000;
 /** At least so many milliseconds between two rounds of news to all who wait. */
 const NEWS = 300;
 
+/** For so long counts as there who has no script, after each time that the page has loaded itself again, in milliseconds. */
+const WITHOUT_SCRIPT = 12_000;
+
 /** What an author's method is told beside the players who wait. */
 export interface Arrivals<Pl> {
   /** Seconds since a player came, as far as this server knows. */
@@ -39,6 +42,8 @@ export class Lobby {
   readonly #page: WaitPage;
   /** Who has come, in this order, and when. */
   readonly #came = new Map<number, number>();
+  /** Whose browsers have no script, and when they last loaded the page. */
+  readonly #seen = new Map<number, number>();
   /** Numbers of future groups by round, from the database. */
   readonly #ids = new Map<number, number[]>();
   /** Rows of players of later rounds, by participant. */
@@ -87,12 +92,23 @@ export class Lobby {
     });
   }
 
-  /** Players who are at the page and connected, or played by the computer, in order of arrival. */
+  /** Somebody has come back to the page, or does not look at it any more. */
+  seen(participantId?: number): void {
+    if (participantId !== undefined) this.#seen.set(participantId, this.#actor.world.monotonic());
+    this.look();
+    this.tell();
+  }
+
+  /** Players who are at the page and look at it, or are played by the computer, in order of arrival. */
   waiting(): Row[] {
     const { memory, gate, world } = this.#actor;
     const connected = new Set<number>();
     for (const connection of gate.connections()) {
-      if (connection.page === this.#page.identity) connected.add(connection.participantId);
+      if (connection.page === this.#page.identity && connection.away !== true) connected.add(connection.participantId);
+    }
+    for (const [id, at] of this.#seen) {
+      if (world.monotonic() - at < WITHOUT_SCRIPT) connected.add(id);
+      else this.#seen.delete(id);
     }
     for (const [id, participant] of memory.participants) if (isReplaced(participant)) connected.add(id);
     const waiting: Row[] = [];
@@ -344,6 +360,7 @@ export class Lobby {
     }
     for (const id of ids) {
       this.#came.delete(id);
+      this.#seen.delete(id);
       this.#impatient.delete(id);
       this.#later.delete(id);
       this.#actor.depart(id);

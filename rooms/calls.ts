@@ -14,8 +14,8 @@ export type Command =
   | { kind: "start"; participantId: number; entry?: Entry }
   /** Take the participant past pages that they are not shown, as opening the page would. Answers `goto`. */
   | { kind: "arrive"; participantId: number }
-  /** Render the page at this index, if that is where the participant is. */
-  | { kind: "view"; participantId: number; pageIndex: number }
+  /** Render the page at this index, if that is where the participant is. @param noScript it loads itself again, for want of scripts */
+  | { kind: "view"; participantId: number; pageIndex: number; noScript?: boolean }
   /** Leave the page: first the outbox in order, then the form. Answers `goto`, or `page` with errors shown. */
   | { kind: "submit"; participantId: number; pageIndex: number; outbox: Send[]; form: Record<string, string> }
   /** An experimenter moves them on from the page at this index, as if their time there were over; from 0 they begin. On
@@ -92,6 +92,10 @@ export interface WaitContext {
   readonly body: string;
   /** Who is still to come; the page's script keeps it up to date. */
   readonly line: string;
+  /** Groups form on it of those who are there: also of browsers without scripts. */
+  readonly forms?: boolean;
+  /** The page says whether somebody looks at it. */
+  readonly attention?: boolean;
 }
 
 /** Turns a page into HTML, synchronously, within the actor's turn. Implemented by the server floor. */

@@ -17,6 +17,7 @@ export function encodeFrame(json: string): Uint8Array {
 export type Incoming =
   | { kind: "hello"; hello: Hello }
   | { kind: "send"; message: IncomingMessage }
+  | { kind: "away"; away: boolean }
   | { kind: "malformed"; why: string };
 
 const CLIENT_ID = /^[\w-]{8,64}$/;
@@ -31,10 +32,11 @@ export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
     return malformed("not JSON");
   }
   if (typeof frame !== "object" || frame === null) return malformed("not an object");
-  const { k, c } = frame as Record<string, unknown>;
+  const { k, c, a } = frame as Record<string, unknown>;
   if (typeof c !== "string" || !CLIENT_ID.test(c)) return malformed("no client id");
   if (k === "hello") return hello(frame as Record<string, unknown>, c);
   if (k === "send") return send(frame as Record<string, unknown>, c, messageBytes);
+  if (k === "away") return typeof a === "boolean" ? { kind: "away", away: a } : malformed("neither here nor away");
   return malformed("unknown kind");
 }
 

@@ -22,6 +22,8 @@ export interface Connection {
   /** The page that the seat was issued for, by its index and identity. */
   readonly pageIndex: number;
   readonly page: string;
+  /** Nobody looks at the page: see client-sdk/attention.ts. */
+  away?: boolean;
   /** Sends the bytes of one frame, made by {@link GateOptions.encode}. */
   send(frame: Uint8Array): void;
   /** Bytes that wait in the socket. */

@@ -176,7 +176,10 @@ class Visit {
       case "view": {
         if (command.pageIndex !== walk.index || walk.skip()) return undefined;
         const deadline = openDeadline(walk, this.#at);
-        if (deadline === undefined || deadline > this.#at) return this.#render(deadline);
+        if (deadline === undefined || deadline > this.#at) {
+          if (command.noScript === true) this.#then = () => this.#actor.waits.seen(walk.participantId);
+          return this.#render(deadline);
+        }
         this.#timeoutHappened = true;
         timeOut(walk, {});
         return undefined;
@@ -359,6 +362,9 @@ class Visit {
       title: text("title", language.wait.title),
       body: text("body", language.wait.body(memory.players.length - 1)),
       line: waits.line(wait),
+      forms: waits.isLobby(wait),
+      // In a demo session one person has all the tabs, and looks at one of them.
+      attention: waits.isLobby(wait) && memory.session.isDemo !== true,
     };
   }
 

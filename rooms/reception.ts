@@ -71,6 +71,10 @@ export class Reception {
       this.malformed(seated, frame.why);
     } else if (frame.kind === "hello") {
       this.#greet(seated, frame.hello);
+    } else if (frame.kind === "away") {
+      const { connection, actor } = seated;
+      connection.away = frame.away;
+      if (actor.loaded && !actor.dead) actor.waits.seen();
     } else {
       this.#send(seated, frame.message);
     }
@@ -161,6 +165,7 @@ class SeatConnection implements Connection {
   readonly participantId: number;
   readonly pageIndex: number;
   readonly page: string;
+  away = false;
   readonly #carrier: Carrier;
 
   constructor(holder: SeatHolder, carrier: Carrier) {

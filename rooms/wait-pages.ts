@@ -82,6 +82,11 @@ export class WaitPages {
     this.#lobby?.look(impatient);
   }
 
+  /** Somebody in the lobby looks at the page, or does not any more. @param participantId whose browser asked for it without a script */
+  seen(participantId?: number): void {
+    this.#lobby?.seen(participantId);
+  }
+
   /** The time was up before everybody had come. */
   hasTimedOut(page: WaitPage): boolean {
     return this.#row(page)?.values.timedOut === true;

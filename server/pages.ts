@@ -30,6 +30,9 @@ export interface ParticipantPagesOptions {
   panel?: DesignerPanel | undefined;
 }
 
+/** In the address of a page that loads itself again for want of scripts. */
+const NO_SCRIPT = "noscript";
+
 /** The pages that participants walk through, with oTree's URLs. */
 export function participantPages({ game, pages, claims, templates, log, panel }: ParticipantPagesOptions): Router {
   const router = express.Router();
@@ -50,7 +53,10 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
     if (found === undefined) return;
     const pageIndex = indexOf(request, found);
     if (pageIndex === undefined) return elsewhere(response, found);
-    const answer = await participants.ask(found, (participantId) => ({ kind: "view", participantId, pageIndex }));
+    const answer = await participants.ask(found, (participantId) => ({
+      ...{ kind: "view", participantId, pageIndex },
+      ...(request.query[NO_SCRIPT] === undefined ? {} : { noScript: true }),
+    }));
     await send(response, answer.found, answer.reply, pageIndex);
   });
 

@@ -99,6 +99,8 @@ export class Templates implements Renderer {
       walras_error: errorSummary(context.form, context.error),
       walras_timer: context.timer === undefined ? "" : { text: context.timer.text, clock: clock(context.timer.left) },
       walras_wait: context.wait !== undefined,
+      walras_forms_groups: context.wait?.forms === true,
+      walras_attention: context.wait?.attention === true,
       walras_currency: context.currency,
       walras_money: language.money,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),

@@ -1,6 +1,8 @@
 import { expect, test } from "@jest/globals";
 import { JournalTable, WaitPageTable } from "../entities/system-tables.ts";
 import { defineApp, integer, type PlayerOf, text } from "../index.ts";
+import type { Connection } from "../rooms/gate.ts";
+import type { WaitPage } from "../rooms/wait-pages.ts";
 import { useSqlite } from "./helpers/sqlite.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
 import type { TestConnection, TestWorld } from "./helpers/world.ts";
@@ -94,6 +96,45 @@ test("only who is connected is put into a group", async () => {
   expect(await matrix()).toEqual([]);
   await come(people[2]);
   await people[2]?.reaches("game/1/Play");
+  expect(await matrix()).toEqual([[2, 3]]);
+});
+
+test("who does not look at the page is not put into a group until they do again", async () => {
+  const { people, matrix, world } = await stage(game(), 3);
+  const lobby = world.actors.get(1);
+  const away: Connection = await come(people[0]);
+  away.away = true;
+  lobby.waits.seen();
+  await come(people[1]);
+  await come(people[2]);
+  await people[2]?.reaches("game/1/Play");
+  expect(await matrix()).toEqual([[2, 3]]);
+  expect(lobby.waits.line(lobby.itinerary.waits[0] as WaitPage)).toBe("");
+  away.away = false;
+  lobby.waits.seen();
+  expect(lobby.waits.line(lobby.itinerary.waits[0] as WaitPage)).toBe("One more participant is needed.");
+});
+
+test("who has no scripts is there for a while after each time that the page loads itself again", async () => {
+  let now = 0;
+  const app = game();
+  const world = await sqlite.world([app.spec], { monotonic: () => now });
+  const people = await walkers(world, ["game"], 3);
+  const { matrix } = rows(world, app);
+  const [one, two, three] = people as [Walker, Walker, Walker];
+  const reload = (person: Walker) =>
+    person.ask((participantId, pageIndex) => ({ kind: "view", participantId, pageIndex, noScript: true }));
+  for (const person of people) await person.start();
+  await one.view();
+  expect(await one.page()).toBe("game/1/Lobby");
+  await reload(one);
+  now += 13_000;
+  await reload(two);
+  now += 5_000;
+  expect(await matrix()).toEqual([]);
+  await reload(three);
+  await three.reaches("game/1/Play");
+  await two.reaches("game/1/Play");
   expect(await matrix()).toEqual([[2, 3]]);
 });
 

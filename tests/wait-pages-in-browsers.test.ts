@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
-import { ask, makeSession, startTestServer, type TestServer } from "./helpers/http.ts";
+import { ask, enter, makeSession, startTestServer, type TestServer } from "./helpers/http.ts";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -44,6 +44,24 @@ test("a wait page needs no template, and without scripts it looks again by itsel
   expect(html).toContain('<span id="walras-waiting" role="status">');
   expect(html).toMatch(/<noscript><meta http-equiv="refresh" content="\d+"><\/noscript>/);
   expect(html).not.toContain("<button");
+});
+
+test("without scripts, too, participants are put into groups as they come", async () => {
+  const { participants } = await makeSession(server.base, "crowd");
+  const four = await Promise.all(participants.slice(0, 4).map((code) => enter(server.base, code)));
+  for (const url of four) {
+    const { text } = await ask(url);
+    expect(text).toContain('<noscript><meta http-equiv="refresh" content="5; url=?noscript=1"></noscript>');
+  }
+  for (const url of four) await ask(`${url}?noscript=1`);
+  for (const url of four) {
+    let next = await ask(`${url}?noscript=1`);
+    for (let tries = 0; next.status === 200 && tries < 200; tries++) {
+      await sleep(10);
+      next = await ask(`${url}?noscript=1`);
+    }
+    expect([next.status, next.location]).toEqual([303, expect.stringContaining("/crowd/Play/")]);
+  }
 });
 
 test("a wait page may be live, and hear who comes", async () => {

@@ -42,6 +42,8 @@ export const DE: LanguagePack = {
   onlyOneWaiting: "Im Moment warten nur Sie.",
   peopleWaiting: "{count} Teilnehmende warten.",
   waitTrouble: "Es dauert länger als geplant. Bitte lassen Sie diese Seite offen; es geht von hier aus weiter.",
+  stillThere: "Sind Sie noch da? Gruppen werden aus denen gebildet, die diese Seite ansehen.",
+  iAmHere: "Ich bin da",
 
   welcome: "Willkommen",
   welcomeText: "Willkommen. Drücken Sie den Knopf, wenn Sie beginnen möchten.",

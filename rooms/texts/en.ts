@@ -26,6 +26,8 @@ export const EN = {
   onlyOneWaiting: "You are the only one waiting at the moment.",
   peopleWaiting: "{count} participants are waiting.",
   waitTrouble: "This is taking longer than planned. Please keep this page open; you will go on from here.",
+  stillThere: "Are you still there? Groups are formed of those who look at this page.",
+  iAmHere: "I am here",
 
   welcome: "Welcome",
   welcomeText: "Welcome. Press the button when you are ready to begin.",

@@ -42,6 +42,8 @@ export const ES: LanguagePack = {
   onlyOneWaiting: "Por el momento, solo espera usted.",
   peopleWaiting: "Hay {count} participantes esperando.",
   waitTrouble: "Esto tarda más de lo previsto. Mantenga abierta esta página; continuará desde aquí.",
+  stillThere: "¿Sigue ahí? Los grupos se forman con quienes miran esta página.",
+  iAmHere: "Estoy aquí",
 
   welcome: "Bienvenido/a",
   welcomeText: "Bienvenido/a. Pulse el botón cuando quiera comenzar.",

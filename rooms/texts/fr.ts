@@ -44,6 +44,8 @@ export const FR: LanguagePack = {
   onlyOneWaiting: "Vous êtes pour l’instant la seule personne à attendre.",
   peopleWaiting: "{count} participants attendent.",
   waitTrouble: "Cela prend plus de temps que prévu. Veuillez garder cette page ouverte ; la suite reprendra ici.",
+  stillThere: "Êtes-vous toujours là ? Les groupes se forment avec ceux qui regardent cette page.",
+  iAmHere: "Je suis là",
 
   welcome: "Bienvenue",
   welcomeText: "Bienvenue. Appuyez sur le bouton lorsque vous voulez commencer.",

@@ -42,6 +42,8 @@ export const ZH: LanguagePack = {
   onlyOneWaiting: "目前只有您一人在等待。",
   peopleWaiting: "有 {count} 位参与者正在等待。",
   waitTrouble: "用时比预计的长。请不要关闭此页面，稍后将从这里继续。",
+  stillThere: "您还在吗？小组由正在查看此页面的人组成。",
+  iAmHere: "我在",
 
   welcome: "欢迎",
   welcomeText: "欢迎。准备好后请点击按钮开始。",
