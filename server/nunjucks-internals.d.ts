@@ -44,6 +44,11 @@ declare module "nunjucks/src/nodes.js" {
     left: Node;
     right: Node;
   }
+  /** An include or extends. */
+  export class TemplateUse extends Node {
+    template: Node;
+    ignoreMissing?: boolean;
+  }
   export class Is extends Node {
     left: Node;
     right: Node & { value?: unknown };
@@ -71,6 +76,7 @@ declare module "nunjucks/src/compiler.js" {
     NodeList,
     Not,
     SymbolNode,
+    TemplateUse,
   } from "nunjucks/src/nodes.js";
   /** What the compiler knows of the variables in scope: template name → JavaScript expression. */
   export interface Scope {
@@ -90,6 +96,8 @@ declare module "nunjucks/src/compiler.js" {
     compileOr(node: BinOp, scope: Scope): void;
     compileAnd(node: BinOp, scope: Scope): void;
     compileFor(node: For, scope: Scope): void;
+    compileInclude(node: TemplateUse, scope: Scope): void;
+    compileExtends(node: TemplateUse, scope: Scope): void;
     compileFilter(node: Filter, scope: Scope): void;
     compileIs(node: Is, scope: Scope): void;
     getCode(): string;

@@ -11,6 +11,7 @@ import nodes, {
   type Node,
   type Not,
   type SymbolNode,
+  type TemplateUse,
 } from "nunjucks/src/nodes.js";
 import type { Parser } from "nunjucks/src/parser.js";
 
@@ -29,6 +30,9 @@ export class StrictCompiler extends compiler.Compiler {
     super(name, throwOnUndefined);
     this.#name = name;
   }
+
+  /** Templates that this one extends or includes, as far as their names stand in it. */
+  readonly uses: { readonly name: string; readonly line: number }[] = [];
 
   /** Conditions and lists, by what is to be made of their value. */
   readonly #wraps = new Map<Node, readonly [before: string, after: string]>();
@@ -82,6 +86,22 @@ export class StrictCompiler extends compiler.Compiler {
     const names = node.name instanceof nodes.Array ? node.name.children.length : 1;
     this.#wraps.set(node.arr, ["env.list(", `, ${names}, ${JSON.stringify(textOf(node.arr))}, ${this.#place(node)})`]);
     super.compileFor(node, scope);
+  }
+
+  override compileInclude(node: TemplateUse, scope: Scope): void {
+    if (node.ignoreMissing !== true) this.#use(node);
+    super.compileInclude(node, scope);
+  }
+
+  override compileExtends(node: TemplateUse, scope: Scope): void {
+    this.#use(node);
+    super.compileExtends(node, scope);
+  }
+
+  #use(node: TemplateUse): void {
+    const name = constantOf(node.template);
+    if (name !== undefined) this.uses.push({ name, line: node.lineno + 1 });
+    this.#wraps.set(node.template, ["env.found(", `, ${this.#place(node)})`]);
   }
 
   #place(node: Node): string {
@@ -169,6 +189,15 @@ export class StrictCompiler extends compiler.Compiler {
     this._withScopedSyntax(() => this.compile(node.body, inner));
     this._emitLine("frame = frame.pop();");
   }
+}
+
+/** The text of an expression of nothing but texts; undefined: only rendering tells. */
+function constantOf(node: Node): string | undefined {
+  if (node.typename === "Literal" && "value" in node) return String(node.value);
+  if (node.typename !== "Add") return undefined;
+  const { left, right } = node as BinOp;
+  const [before, after] = [constantOf(left), constantOf(right)];
+  return before === undefined || after === undefined ? undefined : before + after;
 }
 
 /** `player.name` as its author wrote it, more or less. */

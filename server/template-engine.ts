@@ -28,11 +28,17 @@ export interface EngineOptions {
   development: boolean;
 }
 
+/** A template's code, and the templates that it names. */
+interface Compiled {
+  readonly code: unknown;
+  readonly uses: StrictCompiler["uses"];
+}
+
 /** Finds, compiles and renders templates. Anything undefined in them is an error. */
 export class TemplateEngine {
   readonly #root: string;
   readonly #development: boolean;
-  readonly #compiled = new Map<string, { version: string; code: unknown }>();
+  readonly #compiled = new Map<string, { version: string } & Compiled>();
   readonly #environment: StrictEnvironment;
   /** Names of the templates of pages, which extend the base by themselves. */
   readonly #pages = new Set<string>();
@@ -55,6 +61,7 @@ export class TemplateEngine {
     }
     this.#environment.addTest("None", (value: unknown) => value === null);
     this.#environment.fileOf = (name) => this.#shortPath(this.#find(name) ?? name);
+    this.#environment.missing = (name) => this.#missing(name);
   }
 
   /** @throws AuthorError `template_error` that names file and line */
@@ -62,9 +69,15 @@ export class TemplateEngine {
     return this.#locate(name, () => this.#environment.render(name, variables));
   }
 
-  /** Compiles a template now, so that its mistakes show at start. @throws AuthorError `template_error` */
-  check(name: string): void {
+  /** Compiles a template and those that it names now, so that their mistakes show at start. @throws AuthorError */
+  check(name: string, seen: Set<string> = new Set()): void {
+    if (seen.has(name)) return;
+    seen.add(name);
     this.#locate(name, () => this.#environment.getTemplate(name, true));
+    for (const { name: used, line } of this.#compiled.get(name)?.uses ?? []) {
+      this.#environment.found(used, name, line);
+      this.check(used, seen);
+    }
   }
 
   /** Whether there is a file for this name. */
@@ -101,25 +114,24 @@ export class TemplateEngine {
   /** Code of the template, as precompiled templates of nunjucks have it. */
   #load(name: string): { type: "code"; obj: unknown } {
     const path = this.#find(name);
-    if (path === undefined) {
-      throw new AuthorError(
-        "template_missing",
-        `There is no template ${name}. It was looked for as ${this.#candidates(name)
-          .map((file) => this.#shortPath(file))
-          .join(" and ")}.`,
-      );
-    }
+    if (path === undefined) throw new AuthorError("template_missing", this.#missing(name) ?? name);
     const stat = this.#development ? statSync(path) : undefined;
     const version = stat === undefined ? path : `${path} ${stat.mtimeMs} ${stat.size}`;
     let compiled = this.#compiled.get(name);
     if (compiled?.version !== version) {
-      compiled = { version, code: this.#compile(name, path) };
+      compiled = { version, ...this.#compile(name, path) };
       this.#compiled.set(name, compiled);
     }
     return { type: "code", obj: compiled.code };
   }
 
-  #compile(name: string, path: string): unknown {
+  #missing(name: string): string | undefined {
+    if (this.#find(name) !== undefined) return undefined;
+    const places = this.#candidates(name).map((file) => this.#shortPath(file));
+    return `There is no template ${name}.${places.length === 0 ? "" : ` It was looked for as ${places.join(" and ")}.`}`;
+  }
+
+  #compile(name: string, path: string): Compiled {
     const file = this.#shortPath(path);
     try {
       const folder = name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "";
@@ -129,7 +141,7 @@ export class TemplateEngine {
       const translated = translateTemplate(source, folder, this.#baseOf(name, folder), this.#pages.has(name));
       const compilation = new StrictCompiler(name, false);
       compilation.compile(transformer.transform(parser.parse(translated, [WITH]), [], name));
-      return new Function(compilation.getCode())();
+      return { code: new Function(compilation.getCode())(), uses: compilation.uses };
     } catch (error) {
       if (error instanceof TemplateSyntaxError) throw templateError(file, error.line, `${error.message}.`, error);
       const line = (error as { lineno?: number }).lineno ?? 1;

@@ -33,6 +33,16 @@ export class StrictEnvironment extends nunjucks.Environment {
   /** The file of a template, as errors name it. */
   fileOf: (template: string) => string = (template) => template;
 
+  /** Why there is no such template; undefined: there is one. */
+  missing: (template: string) => string | undefined = () => undefined;
+
+  /** The name of a template that is used in another one. */
+  found(name: unknown, template: string, line: number): unknown {
+    const why = this.missing(String(name));
+    if (why === undefined) return name;
+    throw this.#error(template, line, why, new AuthorError("template_missing", why));
+  }
+
   variable(
     context: TemplateContext,
     frame: TemplateFrame,

@@ -461,7 +461,7 @@ describe("a mistake in a template", () => {
     ["\n{{ throws.here }}", /line 2: never set/],
     [
       '\n{{ include "global/nowhere.html" }}',
-      /There is no template global\/nowhere\.html\. .*_templates\/global\/nowhere\.html and apps\/global/,
+      /^apps\/app\/Page\.html line 2: There is no template global\/nowhere\.html\. .*_templates\/global\/nowhere\.html and apps\/global/,
     ],
   ])("%j is named with file and line", async (source, expected) => {
     const throws = {
@@ -488,6 +488,14 @@ describe("a mistake in a template", () => {
     expect(() => templates().check()).toThrow(/Page\.html line 1: has no \{\{ block content \}\}/);
     await write("apps/app/Page.html", "{{ block content }}\n{{ n + }}{{ endblock }}");
     expect(() => templates().check()).toThrow(/Page\.html line 2: /);
+    await write("apps/app/Page.html", "{{ block content }}\n{{ include_sibling 'part.html' }}{{ endblock }}");
+    expect(() => templates().check()).toThrow(/apps\/app\/Page\.html line 2: There is no template app\/part\.html/);
+    await write("apps/app/part.html", "\n\n{{ if }}");
+    expect(() => templates().check()).toThrow(/apps\/app\/part\.html line 3: /);
+    await write("apps/app/part.html", "{{ include 'app/part.html' }}{{ include n }}{{ include 'x' ignore missing }}");
+    templates().check();
+    await write("apps/app/Page.html", "{{ extends 'global/Pag.html' }}{{ block content }}x{{ endblock }}");
+    expect(() => templates().check()).toThrow(/apps\/app\/Page\.html line 1: There is no template global\/Pag\.html/);
   });
 });
 

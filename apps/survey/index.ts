@@ -120,6 +120,9 @@ app.page("Judgements", {
 
 app.page("Comments", {
   formFields: ["advice", "comments"],
+  allowBack: true,
+  // Nobody writes a long text twice.
+  preserveUnsubmittedInputs: true,
 });
 
 app.page("Thanks");
