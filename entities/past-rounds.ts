@@ -1,5 +1,5 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { ModelSpec } from "./app-spec.ts";
+import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import { ASKED_BY_OTHERS, fieldsOf, type Handle, ROW, VIEW } from "./handle.ts";
 import type { Values } from "./tables.ts";
 
@@ -37,16 +37,15 @@ export function roundMethods(what: "player" | "group", earlier: (handle: Handle)
 
 /** The participant's players of earlier rounds, as frozen plain objects: another actor owns those rows. */
 export function earlierPlayers(handle: Handle): Past[] {
-  const { app } = handle[VIEW].memory;
+  const { app, earlierGroups } = handle[VIEW].memory;
   const model = handle[ROW].model as ModelSpec;
   return earlierRows(handle, handle[ROW].values).map((values) => {
     const role = app.roles[(values.idInGroup as number) - 1] ?? "";
-    return frozen(
-      model,
-      ["id", "idInGroup", "roundNumber"],
-      values,
-      Object.hasOwn(model.fields, "role") ? {} : { role },
-    );
+    const group = earlierGroups.get(values.groupId as number);
+    return frozen(model, ["id", "idInGroup", "roundNumber"], values, {
+      ...(Object.hasOwn(model.fields, "role") ? {} : { role }),
+      ...(group === undefined ? {} : { group: pastGroup(app, group) }),
+    });
   });
 }
 
@@ -62,8 +61,12 @@ export function earlierGroups(handle: Handle): Past[] {
         `${memory.app.name}: the players of group ${memory.group.values.idInSubsession} were not together in round ${roundNumber}, so that the group has no earlier rounds. Ask its players: player.inRound(${roundNumber}).`,
       );
     }
-    return frozen(memory.app.group, ["id", "idInSubsession", "roundNumber"], values, {});
+    return pastGroup(memory.app, values);
   });
+}
+
+function pastGroup(app: AppSpec, values: Values): Past {
+  return frozen(app.group, ["id", "idInSubsession", "roundNumber"], values, {});
 }
 
 /** A player's rows of earlier rounds, oldest first. */

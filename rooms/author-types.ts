@@ -123,13 +123,13 @@ export interface PlayerBuiltIns<G extends Fields, P extends Fields, S extends Fi
   /** The rest of the round, by idInSession. @throws but in creatingSession and where all groups wait for each other */
   getOthersInSubsession(): Player<G, P, S>[];
   /** The participant's earlier rounds of this app, oldest first, read-only. */
-  inPreviousRounds(): PastPlayer<P>[];
+  inPreviousRounds(): PastPlayer<P, G>[];
   /** This round or an earlier one, read-only. @throws for a round that is still to come */
-  inRound(roundNumber: number): PastPlayer<P>;
+  inRound(roundNumber: number): PastPlayer<P, G>;
   /** These rounds, the last one included, read-only. @throws for a round that is still to come */
-  inRounds(first: number, last: number): PastPlayer<P>[];
+  inRounds(first: number, last: number): PastPlayer<P, G>[];
   /** The earlier rounds and this one, oldest first, read-only. */
-  inAllRounds(): PastPlayer<P>[];
+  inAllRounds(): PastPlayer<P, G>[];
 }
 
 export interface GroupBuiltIns<G extends Fields, P extends Fields, S extends Fields> {
@@ -227,11 +227,13 @@ export interface PendingTimer {
 type PayloadArgument<D> = undefined extends D ? [payload?: NoInfer<D>] : [payload: NoInfer<D>];
 
 /** A player in a round that is over (or to be read as if it were): nothing can be changed. */
-export type PastPlayer<P extends Fields> = {
+export type PastPlayer<P extends Fields, G extends Fields = NoFields> = {
   readonly id: number;
   readonly idInGroup: number;
   readonly roundNumber: number;
   readonly payoff: number;
+  /** The group in which they played that round, as it was when they came to this one. */
+  readonly group: PastGroup<G>;
 } & RoleOf<P> & { readonly [K in keyof P as IsLink<P[K]> extends true ? never : K]: DeepReadonly<P[K]["type"]> };
 
 /** A group in a round that is over (or to be read as if it were): nothing can be changed. */

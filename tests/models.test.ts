@@ -485,6 +485,7 @@ test("earlier rounds can be read and not written, of everybody who has arrived",
     p.age = 30;
     p.payoff = 5;
     p.history = [1, 2];
+    p.group.pot = 7;
     expect(p.inPreviousRounds()).toEqual([]);
     expect(p.inRound(1)).toBe(p);
   });
@@ -494,6 +495,10 @@ test("earlier rounds can be read and not written, of everybody who has arrived",
     expect(past).toBeDefined();
     expect([past?.roundNumber, past?.idInGroup, past?.age, past?.payoff, past?.history]).toEqual([1, 1, 30, 5, [1, 2]]);
     expect(p.inRound(1).age).toBe(30);
+    expect([past?.group.pot, past?.group.idInSubsession, past?.group.roundNumber]).toEqual([7, 1, 1]);
+    expect(() => {
+      (past as Loose).group.pot = 8;
+    }).toThrow(/of round 1 cannot be changed/);
     expect(p.inRound(2)).toBe(p);
     expect(p.inAllRounds().map((player) => player.roundNumber)).toEqual([1, 2]);
     expect(p.inRounds(1, 1).map((player) => player.roundNumber)).toEqual([1]);
@@ -674,10 +679,10 @@ test("players of earlier rounds are in snake_case in templates, too", async () =
   let seen: unknown;
   vars = (player) => {
     const [past] = (forTemplate(player) as Loose).in_previous_rounds();
-    seen = [past.id_in_group, past.round_number, past.history];
+    seen = [past.id_in_group, past.round_number, past.history, past.group.id_in_subsession];
     return {};
   };
   const actorId = at(await s.store.read.rows(app.spec.group.table, { roundNumber: 2 }), 0).id as number;
   await s.world.view(actorId, one.participantId, 2);
-  expect(seen).toEqual([1, 1, []]);
+  expect(seen).toEqual([1, 1, [], 1]);
 });

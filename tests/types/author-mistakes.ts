@@ -87,7 +87,7 @@ player.inRound(1).payoff = 3;
 // @ts-expect-error earlier rounds are read-only, all the way down
 player.inRound(1).trades.push({ price: 3 });
 // @ts-expect-error another actor owns the groups of earlier rounds
-player.inRound(1).group;
+player.inRound(1).group.idInSubsession = 3;
 
 // Extra models.
 // @ts-expect-error amount takes a number
