@@ -160,7 +160,12 @@ export class PostgresStore implements Store {
   }
 
   transact<T>(work: (write: Writer) => Promise<T>): Promise<T> {
-    return this.#transaction((connection) => work({ insert: (table, rows) => this.#insert(connection, table, rows) }));
+    return this.#transaction((connection) =>
+      work({
+        insert: (table, rows) => this.#insert(connection, table, rows),
+        update: (table, key, values) => this.#update(connection, table, key, values),
+      }),
+    );
   }
 
   async #transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -195,6 +200,13 @@ export class PostgresStore implements Store {
       await connection.send(insertRows(sql, rows.slice(i, i + ROWS_AT_ONCE)));
     }
     return ids;
+  }
+
+  async #update(connection: Connection, table: Table, key: Values, values: Values): Promise<void> {
+    const names = Object.keys(values);
+    if (names.length === 0) return;
+    const done = await connection.send<Values>(updateRows(this.#sql.get(table), names, [{ ...values, ...key }]));
+    allThere(table, [{ key }], done.rows);
   }
 
   async #connect(): Promise<Connection> {

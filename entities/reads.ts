@@ -52,7 +52,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     participants: `${select(participant, "sessionId")} order by ${participant.at("idInSession")}`,
     sessionByCode: select(session, "code"),
     sessionById: select(session, "id"),
-    sessions: `${select(session)} order by ${session.at("id")} desc limit $1`,
+    sessions: (
+      archived: boolean,
+    ) => `${select(session)} where ${session.at("archivedAt")} is ${archived ? "not " : ""}null
+      order by ${session.at("id")} desc limit $1`,
     actor: select(actor, "id"),
     progress: `select count(*) as "all", coalesce(sum(case when ${participant.at("pageIndex")} < $1 then 1 else 0 end), 0) as "behind"
       from ${participant.path} where ${participant.at("sessionId")} = $2`,
@@ -163,7 +166,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       return CODE.test(by.code) ? (await find(session, text.sessionByCode, by.code))[0] : undefined;
     },
 
-    sessions: (limit) => find(session, text.sessions, limit),
+    sessions: (limit, archived = false) => find(session, text.sessions(archived), limit),
 
     async progress(sessionId, pageIndex) {
       const [row] = await side.all<{ all: number; behind: number }>({

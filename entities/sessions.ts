@@ -96,6 +96,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
     isDemo,
     label: null,
     comment: null,
+    archivedAt: null,
     fields: initialFields(ownFields.session, decimals),
   });
   const fields = initialFields(ownFields.participant, decimals);

@@ -140,17 +140,22 @@ export class SqliteStore implements Store {
         connection.get(sql.text("delete", () => deleteText(sql))).run(encode(sql.keys, key));
       }
       for (const { key, values } of updates) {
-        const names = Object.keys(values);
-        if (names.length === 0) continue;
-        const columns = names.map((name) => sql.column(name));
-        const statement = connection.get(sql.text(`update ${names}`, () => updateText(sql, columns)));
-        const done = statement.run([...encode(columns, values), ...encode(sql.keys, key)]);
-        if (done.changes === 0) throw rowMissing(table, key);
+        this.#update(connection, table, key, values);
       }
       for (const values of inserts) {
         connection.get(sql.text("insert", () => insertText(sql.path, sql.columns))).run(encode(sql.columns, values));
       }
     }
+  }
+
+  #update(connection: Connection, table: Table, key: Values, values: Values): void {
+    const sql = this.#sql.get(table);
+    const names = Object.keys(values);
+    if (names.length === 0) return;
+    const columns = names.map((name) => sql.column(name));
+    const statement = connection.get(sql.text(`update ${names}`, () => updateText(sql, columns)));
+    const done = statement.run([...encode(columns, values), ...encode(sql.keys, key)]);
+    if (done.changes === 0) throw rowMissing(table, key);
   }
 
   async owners(entries: readonly JournalEntry[]): Promise<EntryOwner[]> {
@@ -179,7 +184,10 @@ export class SqliteStore implements Store {
 
   transact<T>(work: (write: Writer) => Promise<T>): Promise<T> {
     return this.#transaction((connection) =>
-      work({ insert: async (table, rows) => this.#insert(connection, table, rows) }),
+      work({
+        insert: async (table, rows) => this.#insert(connection, table, rows),
+        update: async (table, key, values) => this.#update(connection, table, key, values),
+      }),
     );
   }
 

@@ -123,8 +123,10 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Bulk inserts inside {@link Store.transact}; rows get their keys from the database where the key is a single `id` left out. */
+/** Writes inside {@link Store.transact}; rows get their keys from the database where the key is a single `id` left out. */
 export interface Writer {
+  /** Sets columns of one row. @throws WalrasError `row_missing` */
+  update(table: import("./tables.ts").Table, key: Values, values: Values): Promise<void>;
   /** Inserts rows and returns the generated ids in order (empty if the table's key is not generated). */
   insert(table: import("./tables.ts").Table, rows: readonly Values[]): Promise<number[]>;
 }
@@ -179,7 +181,8 @@ export interface Reads extends WatchReads {
   actor(actorId: number): Promise<{ id: number; app: string; round: number; sessionId: number } | undefined>;
   participant(id: number): Promise<Values | undefined>;
   session(by: { id: number } | { code: string }): Promise<Values | undefined>;
-  sessions(limit: number): Promise<Values[]>;
+  /** The newest sessions first. @param archived those that were put aside, or the others. Default: the others */
+  sessions(limit: number, archived?: boolean): Promise<Values[]>;
   participants(sessionId: number): Promise<Values[]>;
   /** How many participants a session has, and how many of them have not got as far as a page. */
   progress(sessionId: number, pageIndex: number): Promise<{ all: number; behind: number }>;

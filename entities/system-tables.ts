@@ -87,6 +87,8 @@ export const SessionTable = makeTable({
     isDemo: "boolean",
     label: "text",
     comment: "longText",
+    /** Set: the list of sessions leaves it out. */
+    archivedAt: "timestamp",
     /** What the project declares as sessionFields. */
     fields: "json",
   },

@@ -2,6 +2,7 @@ import type { CurrencyFormat, PageFacts, PageLive, Seat, Send } from "../client-
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { Store, Writer } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
+import type { SessionEdit } from "./edit-session.ts";
 import type { Language } from "./languages.ts";
 import type { FormContext } from "./page-form.ts";
 
@@ -153,6 +154,8 @@ export interface Game {
   /** Whether this process has the group in memory. */
   isLoaded(actorId: number): boolean;
   createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
+  /** Changes a session that may be running; see edit-session.ts. */
+  editSession(sessionId: number, edit: SessionEdit): Promise<void>;
   /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,
    * or as {@link call} refuses */
   retryWaitPage(actorId: number, page: string): Promise<void>;

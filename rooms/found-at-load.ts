@@ -11,6 +11,8 @@ export interface FoundAtLoad {
   readonly session: unknown;
   /** What the app declares under `subsession`, as it was then: JSON text. */
   readonly subsession?: unknown;
+  /** What an experimenter may change of the session's parameters, as it was then. */
+  readonly money?: SessionMoney;
   /** The first time only: the group's rows as its session was made. From here on, the journal has every change. */
   readonly rows?: {
     readonly group: Values;
@@ -22,6 +24,25 @@ export interface FoundAtLoad {
   };
 }
 
+/** Parameters of a session that may be changed while it runs; left out: it has none of that name. */
+export interface SessionMoney {
+  readonly participationFee?: unknown;
+  readonly realWorldCurrencyPerPoint?: unknown;
+}
+
+/** Takes both out of a config. */
+export const NO_MONEY: SessionMoney = { participationFee: undefined, realWorldCurrencyPerPoint: undefined };
+
+function moneyOf({ config }: Values): SessionMoney {
+  const { participationFee, realWorldCurrencyPerPoint } = JSON.parse(config as string) as SessionMoney;
+  return { participationFee, realWorldCurrencyPerPoint };
+}
+
+/** A session's config with these in place of its own: JSON text. */
+export function withMoney(config: Values[string] | undefined, money: SessionMoney): string {
+  return JSON.stringify({ ...(JSON.parse(String(config)) as SessionMoney), ...money });
+}
+
 /** JSON text of {@link FoundAtLoad}: the journal holds every input of a group, and this is the first. */
 export function foundAtLoad(version: string | null, rows: GroupRows, participants: readonly Values[]): string {
   const { group, players, extras, waits, timers } = rows;
@@ -29,6 +50,7 @@ export function foundAtLoad(version: string | null, rows: GroupRows, participant
     version: version === null ? null : JSON.parse(version),
     participants,
     session: rows.session.fields ?? null,
+    money: moneyOf(rows.session),
     subsession: rows.subsession.fields ?? null,
     ...(rows.isNew ? { rows: { group, players, extras: Object.fromEntries(extras), waits, timers } } : {}),
   };

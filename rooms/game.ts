@@ -12,6 +12,7 @@ import type { ActorLimits, ActorWorld } from "./actor-world.ts";
 import { Actors } from "./actors.ts";
 import type { Game, Renderer } from "./calls.ts";
 import { startColyseus } from "./colyseus-server.ts";
+import { editSession } from "./edit-session.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGroupRoom } from "./group-room.ts";
 import { Languages } from "./languages.ts";
@@ -121,6 +122,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
           actors.timers.notice();
           return session;
         }),
+    editSession: (sessionId, edit) => editSession(world, sessionId, edit, (id) => actors.endSession(id)),
     retryWaitPage: (actorId, page) => actors.retryWaitPage(actorId, page),
     transact: (work) => committer.transact(work),
     health: () => ({

@@ -9,7 +9,7 @@ import { changesToJson } from "../entities/unit.ts";
 import { Actor } from "./actor.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedOutput } from "./deliveries.ts";
-import type { FoundAtLoad } from "./found-at-load.ts";
+import { type FoundAtLoad, NO_MONEY, withMoney } from "./found-at-load.ts";
 import type { Languages } from "./languages.ts";
 import { replayOutside } from "./live-call.ts";
 import { MessageTurn } from "./message-turn.ts";
@@ -122,7 +122,13 @@ async function load(
     ),
     waits: copies(first?.waits ?? valuesOf((before as Actor).memory.waits.values())),
     timers: copies(first?.timers ?? valuesOf((before as Actor).memory.timers.values())),
-    session: { ...stored.session, fields: (found.session ?? null) as string | null },
+    session: {
+      ...stored.session,
+      fields: (found.session ?? null) as string | null,
+      ...(found.money === undefined
+        ? {}
+        : { config: withMoney(stored.session.config, { ...NO_MONEY, ...found.money }) }),
+    },
     subsession: { ...stored.subsession, fields: (found.subsession ?? null) as string | null },
     seq: entry.seq - 1,
     isNew: first !== undefined,

@@ -19,14 +19,13 @@ import { monitorRoutes } from "./monitor/routes.ts";
 import { startUrl } from "./participants.ts";
 import { paymentsRoutes } from "./payments.ts";
 import { isSameOrigin } from "./same-origin.ts";
+import { sessionEditRoutes } from "./session-edit.ts";
+import { sessionListRoutes, sessionOf } from "./session-list.ts";
 import type { Templates } from "./templates.ts";
 
 /** Wrong passwords that one address may try in {@link LOGIN_MINUTES}. */
 const LOGIN_TRIES = 10;
 const LOGIN_MINUTES = 5;
-
-/** Sessions that the list shows. */
-const LISTED = 200;
 
 export interface DeskOptions {
   game: Game;
@@ -140,11 +139,6 @@ export function desk(options: DeskOptions): Router {
     response.redirect(303, withBots ? botsUrl(session.code) : `/SessionStartLinks/${session.code}`);
   });
 
-  router.get("/sessions", guard, async (_request, response) => {
-    const sessions = (await game.store.read.sessions(LISTED)).map(sessionOf);
-    show(response, "sessions.html", { sessions, is_cut: sessions.length === LISTED });
-  });
-
   const session = async (request: Request, response: Response, view: string): Promise<void> => {
     const row = await game.store.read.session({ code: String(request.params.code) });
     if (row === undefined) return pages.notFound(response);
@@ -176,6 +170,8 @@ export function desk(options: DeskOptions): Router {
   router.use(entranceDesk({ game, sessionConfigs, labs, secret, pages, guard, own, show }));
   router.use(exportRoutes({ root, database, apps: game.apps, log, guard, own, show }));
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
+  router.use(sessionListRoutes({ game, guard, show }));
+  router.use(sessionEditRoutes({ game, languages: templates.languages, pages, guard, own, show }));
   router.use(monitorRoutes({ game, pages, guard, own, show, script: options.monitorScript }));
   router.use(paymentsRoutes({ game, languages: templates.languages, pages, guard, show }));
   router.use(botsRoutes({ root, game, pages, guard, showSession: session }));
@@ -195,16 +191,6 @@ export function desk(options: DeskOptions): Router {
   });
 
   return router;
-}
-
-function sessionOf(row: Values): Record<string, unknown> {
-  const config: Partial<SessionConfig> = JSON.parse(String(row.config));
-  return {
-    code: row.code,
-    title: config.displayName ?? row.configName,
-    is_demo: row.isDemo === true,
-    created: `${new Date(Number(row.createdAt)).toISOString().slice(0, 16).replace("T", " ")} UTC`,
-  };
 }
 
 function progressOf(participant: Values, sequence: readonly PinnedPage[]): { state: string; progress: string } {

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
 import { JournalTable, ParticipantTable } from "../entities/system-tables.ts";
-import type { Values } from "../entities/tables.ts";
 import { replayCommand } from "../server/replay-command.ts";
 import { Desk } from "./helpers/desk.ts";
 import { ask, startTestServer, type TestServer } from "./helpers/http.ts";
+import { rowsOf } from "./helpers/rows.ts";
 
 const PROJECT = join(import.meta.dirname, "helpers/watch-project");
 
@@ -24,14 +24,6 @@ afterAll(async () => {
 });
 
 const study = () => Desk.open(server, "study");
-
-/** Rows of an app's table, of one session. */
-async function rowsOf(desk: Desk, app: string, kind: "player" | "group"): Promise<Values[]> {
-  const session = await server.game.store.read.session({ code: desk.code });
-  const model = server.game.apps.get(app)?.[kind];
-  if (model === undefined) throw new Error("no such app");
-  return server.game.store.read.rows(model.table, { sessionId: Number(session?.id) });
-}
 
 describe("the monitor", () => {
   test("shows where everybody is, and who has not started", async () => {
@@ -166,7 +158,7 @@ describe("advancing", () => {
     const desk = await study();
     await desk.enter(1);
     expect(await desk.advance([[1, 1]])).toEqual({ done: [{ ok: true, text: "P1 was moved on from study/1/Form." }] });
-    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left: "Form:true ", age: null });
+    expect((await rowsOf(server, desk.code, "study")).players[0]).toMatchObject({ left: "Form:true ", age: null });
     expect(await desk.pageOf(1)).toBe("Play");
   });
 
@@ -182,7 +174,7 @@ describe("advancing", () => {
     await one.reload(desk.link(1));
     expect(one.page.title).toBe("Please wait");
     one.close();
-    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left: "Form:false Play:true " });
+    expect((await rowsOf(server, desk.code, "study")).players[0]).toMatchObject({ left: "Form:false Play:true " });
   });
 
   test("lets a group go on from a wait page without the missing, after it was said what will happen", async () => {
@@ -195,16 +187,16 @@ describe("advancing", () => {
     await desk.advance([[1, 2]]);
     const { confirm } = await desk.advance([[1, 3]]);
     expect(confirm).toEqual(["P1 goes on from study/1/Wait without P2, who will go past it later."]);
-    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 0 });
+    expect((await rowsOf(server, desk.code, "study")).groups[0]).toMatchObject({ runs: 0 });
     const [answer] = await Promise.all([desk.advance([[1, 3]], true), desk.advance([[1, 3]], true)]);
     expect(answer).toMatchObject({ done: [{ ok: true }] });
     await desk.sees(1, { page: "Results" });
-    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1, missing: "2" });
+    expect((await rowsOf(server, desk.code, "study")).groups[0]).toMatchObject({ runs: 1, missing: "2" });
     // Who comes later goes past it.
     await desk.advance([[2, 1]]);
     await desk.advance([[2, 2]]);
     expect(await desk.pageOf(2)).toBe("Results");
-    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1 });
+    expect((await rowsOf(server, desk.code, "study")).groups[0]).toMatchObject({ runs: 1 });
   });
 
   test("asks nothing if those who are missing are moved at the same time and it completes by itself", async () => {
@@ -225,7 +217,7 @@ describe("advancing", () => {
     expect(await desk.advance(both)).toEqual({ confirm: [expect.stringContaining("without P2")] });
     await desk.advance(both, true);
     await desk.sees(2, { page: "Results" });
-    expect((await rowsOf(desk, "study", "group"))[0]).toMatchObject({ runs: 1, missing: "" });
+    expect((await rowsOf(server, desk.code, "study")).groups[0]).toMatchObject({ runs: 1, missing: "" });
   });
 
   test("lets all who wait go on where all groups wait, and forms a group in a lobby", async () => {
@@ -247,7 +239,7 @@ describe("advancing", () => {
       true,
     );
     for (const id of [1, 2, 3]) await desk.sees(id, { page: "End" });
-    expect((await rowsOf(desk, "together", "group")).map(({ runs }) => runs)).toEqual([1, 1]);
+    expect((await rowsOf(server, desk.code, "together")).groups.map(({ runs }) => runs)).toEqual([1, 1]);
     await desk.enter(4);
     await desk.submit(4);
     expect(await desk.pageOf(4)).toBe("End");
@@ -274,7 +266,7 @@ describe("advancing", () => {
     await desk.sees(1, { state: "done", page: "" });
     expect(await desk.pageOf(1)).toBe("finished");
     const left = "Form:true Play:true Results:true ";
-    expect((await rowsOf(desk, "study", "player"))[0]).toMatchObject({ left });
+    expect((await rowsOf(server, desk.code, "study")).players[0]).toMatchObject({ left });
     expect(
       await desk.advance([
         [1, 5],
@@ -294,7 +286,7 @@ describe("advancing", () => {
     await Promise.all([desk.advance([[1, 1]]), desk.advance([[1, 1]]), desk.advance([[1, 1]])]);
     expect(await desk.pageOf(1)).toBe("Play");
     expect(await desk.advance([[1, 1]])).toEqual({ done: [{ ok: false, text: "P1 had moved on already." }] });
-    const [row] = await rowsOf(desk, "study", "player");
+    const [row] = (await rowsOf(server, desk.code, "study")).players;
     expect(row?.left).toBe("Form:true ");
     const entries = await server.game.store.read.rows(JournalTable, { actorId: row?.groupId ?? null, kind: "advance" });
     expect(entries).toHaveLength(1);

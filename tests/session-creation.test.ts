@@ -14,6 +14,7 @@ const apps = new Map([solo, pairs, threes, whole].map((app) => [app.name, app]))
 async function create(appSequence: string[], participants: number) {
   const tables = new Map<string, Values[]>();
   const write: Writer = {
+    async update() {},
     async insert(table, rows) {
       const all = tables.get(table.name) ?? [];
       tables.set(table.name, all);

@@ -15,6 +15,7 @@ import {
   ProbeTable,
   SessionTable,
   TimerTable,
+  WaitPageTable,
 } from "../entities/system-tables.ts";
 import type { RowChange, Values } from "../entities/tables.ts";
 import { forEachStore } from "./helpers/stores.ts";
@@ -462,6 +463,37 @@ forEachStore((kit) => {
         page: { app: "auction", round: 1, page: "Bidding" },
       });
       expect([await at(1), await at(2), await at(3), await at(4), await at(5)]).toEqual([2, 2, 4, 4, null]);
+    });
+
+    test("whoever watches sees where everybody is, with their groups, and what has failed", async () => {
+      const store = await openWith({}, 0);
+      const { participants } = await session(store);
+      const move: RowChange = {
+        op: "update",
+        table: ParticipantTable,
+        key: { id: 3 },
+        values: { pageIndex: 1, pageAt: 1234, label: "Ann", status: "slow" },
+      };
+      const here: RowChange = { op: "update", table: playerTable, key: { id: 3 }, values: { connected: true } };
+      const failed = { actorId: 2, page: "auction/1/Wait", sessionId: 1, timedOut: false, failedAt: 5, error: "no" };
+      const done = { ...failed, page: "auction/1/Other", doneAt: 6 };
+      const waits = [failed, done].map((values): RowChange => ({ op: "insert", table: WaitPageTable, values }));
+      await commit(store, unit(2, 1, [move, here, ...waits]));
+      const positions = await store.read.positions(1);
+      expect(positions).toHaveLength(participants.length);
+      expect(positions[2]).toEqual({
+        ...{ id: 3, idInSession: 3, code: participants[2]?.code, label: "Ann", status: "slow" },
+        ...{ pageIndex: 1, pageOrder: null, pageAt: 1234 },
+      });
+      expect(positions[0]).toMatchObject({ pageIndex: 0, pageAt: null, label: null, status: null });
+      const seats = await store.read.seats(app, 1, [3]);
+      expect(seats.sort((a, b) => a.participantId - b.participantId)).toEqual([
+        { participantId: 3, groupId: 2, idInSubsession: 2, connected: true },
+        { participantId: 4, groupId: 2, idInSubsession: 2, connected: false },
+      ]);
+      expect(await store.read.seats(app, 1, [])).toEqual([]);
+      expect(await store.read.failedWaits(1)).toMatchObject([{ actorId: 2, page: "auction/1/Wait", error: "no" }]);
+      expect(await store.read.failedWaits(2)).toEqual([]);
     });
 
     test("whatever is no code finds nobody", async () => {

@@ -27,12 +27,15 @@ export interface LookOptions {
  */
 export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look> {
   const positions = await read.positions(plan.id);
+  await breathe();
   const failed = await read.failedWaits(plan.id);
   const places = positions.map((position) => plan.at(position));
   const groups = new GroupsOf(positions);
   for (const { place, ids } of stretchesOf(positions, places)) {
+    await breathe();
     if (place.app !== undefined) groups.add(place, await read.seats(place.app, place.pinned.round, ids));
   }
+  await breathe();
   const failures = failed.map(({ actorId, page, error, stack }) => ({
     actor: Number(actorId),
     page: String(page),
@@ -72,6 +75,11 @@ export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look
     };
   });
   return { rows, failures };
+}
+
+/** Back to the loop: SQLite is read on the main thread, where the games run. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Who a participant on a wait page waits for. */

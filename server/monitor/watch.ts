@@ -6,8 +6,10 @@ import { SessionPlan } from "./session-plan.ts";
 
 /** At least so many milliseconds between two looks at a session, however many watch it. */
 const PAUSE = 400;
-/** And so many times as long as the last look took: watching a huge session must not slow its game down. */
-const REST = 40;
+/** And so many times as long as a look takes: whoever plays may meet one in less than one message of a hundred. */
+const REST = 200;
+/** What the first looks are thought to take, in milliseconds: code that has never run is slow. */
+const AT_FIRST = 2;
 /** A session that nobody has looked at for so long is forgotten, in milliseconds. */
 const FORGOTTEN = 60_000;
 
@@ -27,6 +29,7 @@ export class SessionWatch {
   #failures: { list: readonly MonitorFailure[]; text: string; version: number } = { list: [], text: "[]", version: 0 };
   #looking: Promise<void> | undefined;
   #next = Number.NEGATIVE_INFINITY;
+  #takes = AT_FIRST;
 
   constructor(game: Pick<Game, "store" | "isLoaded">, plan: SessionPlan, now: () => number) {
     this.plan = plan;
@@ -93,7 +96,9 @@ export class SessionWatch {
     }
     if (any) this.#version = version;
     const end = performance.now();
-    this.#next = end + Math.max(PAUSE, REST * (end - begun));
+    // One that was slow for once does not count for much.
+    this.#takes = Math.min(end - begun, 2 * this.#takes);
+    this.#next = end + Math.max(PAUSE, REST * this.#takes);
   }
 }
 

@@ -120,6 +120,9 @@ export class Database {
   }
 
   readonly writer: Writer = {
+    update: async () => {
+      throw new Error("nobody edits a session of a simulation");
+    },
     insert: async (table, rows) => {
       const isNumbered = table.key.length === 1 && rows.every((row) => !((table.key[0] as string) in row));
       const ids: number[] = [];

@@ -19,7 +19,13 @@ const leave =
     player.left += `${page}:${timeoutHappened} `;
   };
 
-app.page("Form", { formFields: ["age", "note"], beforeNextPage: leave("Form") });
+app.page("Form", {
+  formFields: ["age", "note"],
+  beforeNextPage(player, end) {
+    leave("Form")(player, end);
+    if (!end.timeoutHappened) player.note = `fee ${player.session.config.participationFee}`;
+  },
+});
 
 app.page("Play", {
   live(player, bid: number) {
