@@ -109,6 +109,8 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
       pageIndex: 0,
       startedAt: null,
       pageAt: null,
+      replacedAt: null,
+      replacedPayoff: null,
       entry: null,
       pageOrder: orders[i] ?? null,
       fields,

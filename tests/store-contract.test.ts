@@ -483,7 +483,7 @@ forEachStore((kit) => {
       expect(positions).toHaveLength(participants.length);
       expect(positions[2]).toEqual({
         ...{ id: 3, idInSession: 3, code: participants[2]?.code, label: "Ann", status: "slow" },
-        ...{ pageIndex: 1, pageOrder: null, pageAt: 1234 },
+        ...{ pageIndex: 1, pageOrder: null, pageAt: 1234, isReplaced: false },
       });
       expect(positions[0]).toMatchObject({ pageIndex: 0, pageAt: null, label: null, status: null });
       const seats = await store.read.seats(app, 1, [3]);
