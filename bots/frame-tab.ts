@@ -2,7 +2,7 @@ import { WalrasError } from "../client-sdk/errors.ts";
 import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import { nameIn, valuesOf } from "./form.ts";
-import type { OpenTab, Tab, TabEvents } from "./tab.ts";
+import { botLink, type OpenTab, type Tab, type TabEvents } from "./tab.ts";
 import { readView, type View } from "./view.ts";
 
 /** A page that does not come in this time will not come any more, in milliseconds. */
@@ -43,7 +43,7 @@ class FrameTab implements Tab {
   async open(link: string): Promise<void> {
     this.#frame.addEventListener("load", this.#onLoad);
     await this.#arrival(() => {
-      this.#frame.src = link;
+      this.#frame.src = botLink(link);
     });
   }
 

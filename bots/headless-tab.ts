@@ -3,7 +3,7 @@ import { type HeadlessOptions, HeadlessParticipant } from "../client-sdk/headles
 import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import { fillForm } from "./form.ts";
-import type { OpenTab, Tab, TabEvents } from "./tab.ts";
+import { botLink, type OpenTab, type Tab, type TabEvents } from "./tab.ts";
 import { readView } from "./view.ts";
 
 /** Status of "not now": the server is busy, or its database is away. */
@@ -42,7 +42,7 @@ class HeadlessTab implements Tab {
 
   async open(link: string, options: HeadlessOptions): Promise<void> {
     await this.#load(async () => {
-      this.#participant = await HeadlessParticipant.open(link, {
+      this.#participant = await HeadlessParticipant.open(botLink(link), {
         ...options,
         record: false,
         onMessage: (data, seq) => this.#events.delivery(data, seq),

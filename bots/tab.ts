@@ -1,4 +1,5 @@
 import type { GroupState } from "../client-sdk/live-state.ts";
+import { BOT_PARAMETER } from "../client-sdk/protocol.ts";
 import type { BotForm } from "./bot.ts";
 import type { View } from "./view.ts";
 
@@ -27,6 +28,11 @@ export interface Tab {
   /** Loads the page again, where it would not do that by itself. */
   refresh?(): Promise<void>;
   close(): void;
+}
+
+/** A participant's link with the word that it is a bot who comes, which the data then say. */
+export function botLink(link: string): string {
+  return `${link}${link.includes("?") ? "&" : "?"}${BOT_PARAMETER}=1`;
 }
 
 /** Opens a participant's link. Events may come before it resolves. */

@@ -252,6 +252,9 @@ export interface PageFacts {
   wait?: true;
 }
 
+/** By this parameter of their link bots say what they are; of demo sessions only, which are all that they play. */
+export const BOT_PARAMETER = "walras_bot";
+
 /** What the Back button posts. */
 export const BACK_FIELD = "_walras_back";
 

@@ -20,6 +20,8 @@ export interface Snapshot {
   journal(actorId: number): AsyncGenerator<JournalEntry>;
   /** The rows whose column has one of these values, in order of the key. */
   among(table: Table, column: string, values: readonly number[]): Promise<Values[]>;
+  /** What participants earned in an app that is no longer defined, by the columns that every app has. */
+  payoffsIn(app: string, participantIds: readonly number[]): Promise<{ participantId: number; payoff: number }[]>;
   /** How many rows {@link scan} would give. */
   count(table: Table, sessionId?: number): Promise<number>;
   /** The reads of a running server, of this same moment. */
@@ -143,8 +145,24 @@ class SqlSnapshot implements Snapshot {
   async among(table: Table, column: string, values: readonly number[]): Promise<Values[]> {
     if (values.length === 0) return [];
     const sql = this.#sql.get(table);
-    const any = this.#dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
-    return this.#select(sql, [`${sql.at(column)} ${any}`], [values]);
+    return this.#select(sql, [`${sql.at(column)} ${this.#anyOf}`], [values]);
+  }
+
+  async payoffsIn(
+    app: string,
+    participantIds: readonly number[],
+  ): Promise<{ participantId: number; payoff: number }[]> {
+    // As in makeModel: a name that it would not have taken is in no database.
+    if (participantIds.length === 0 || !/^[a-z]\w*$/i.test(app)) return [];
+    const player = `"${app}_player"`;
+    const text = `select "participant_id", "payoff" from ${player} where "participant_id" ${this.#anyOf}`;
+    const rows = await this.#run(text, [participantIds]);
+    return rows.map((row) => ({ participantId: Number(row.participant_id), payoff: Number(row.payoff) }));
+  }
+
+  /** A condition on a column: that it has one of the numbers in the first parameter. */
+  get #anyOf(): string {
+    return this.#dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
   }
 
   async count(table: Table, sessionId?: number): Promise<number> {

@@ -1,8 +1,8 @@
 /** What `npm run walras -- <command>` runs. */
 import { createInterface } from "node:readline/promises";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { openStore } from "../entities/open-store.ts";
 import { resetDatabase } from "../entities/reset-database.ts";
+import { openSnapshot } from "../entities/snapshot.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { loadProject } from "./apps.ts";
 import { botsCommand } from "./bots-command.ts";
@@ -32,24 +32,24 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   sessions: {
-    about: "list the sessions, newest first; the server must not be running on SQLite",
+    about: "list the sessions, newest first; the server may be running",
     async run() {
       const settings = readSettings(process.env);
       const { apps } = await loadProject(PROJECT_ROOT);
-      const store = await openStore({
+      const snapshot = await openSnapshot({
         databaseUrl: settings.databaseUrl,
         file: settings.sqliteFile,
         apps: [...apps.values()],
       });
       try {
-        const sessions = await store.read.sessions(1000);
+        const sessions = await snapshot.read.sessions(1000);
         if (sessions.length === 0) console.log("There are no sessions yet.");
         for (const { code, configName, createdAt, isDemo } of sessions) {
           const created = new Date(Number(createdAt)).toISOString().slice(0, 16);
           console.log(`${code}  ${created}  ${configName}${isDemo ? " (demo)" : ""}`);
         }
       } finally {
-        await store.close();
+        await snapshot.close();
       }
     },
   },

@@ -1,7 +1,7 @@
 import express, { type Request, type Response, type Router } from "express";
 import { formatCurrency } from "../client-sdk/currency.ts";
 import { codeOf, WalrasError } from "../client-sdk/errors.ts";
-import { type PageLive, Refusal, type SeatAnswer } from "../client-sdk/protocol.ts";
+import { BOT_PARAMETER, type PageLive, Refusal, type SeatAnswer } from "../client-sdk/protocol.ts";
 import type { Claims } from "../entities/claims.ts";
 import { dueTo } from "../entities/money.ts";
 import type { Entry, Game, Reply } from "../rooms/calls.ts";
@@ -119,8 +119,12 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   async function entryOf(request: Request, found: Found): Promise<Entry> {
     const claim = await claims.of(found.id);
     if (claim !== undefined) return { ...claim };
-    const label = request.query.participant_label;
-    return typeof label === "string" && isLabel(label) ? { label } : {};
+    const { participant_label: label, [BOT_PARAMETER]: bot } = request.query;
+    return {
+      ...(typeof label === "string" && isLabel(label) ? { label } : {}),
+      // Nobody's data but a demo's say that a bot made them.
+      ...(found.isDemo && bot !== undefined ? { parameters: { [BOT_PARAMETER]: "1" } } : {}),
+    };
   }
 
   /** The participant whose page it is; undefined: there is none, as the response says. */

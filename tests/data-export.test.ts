@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { inflateRawSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parse } from "csv-parse/sync";
@@ -13,7 +14,7 @@ import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
 
 const PROJECT = join(import.meta.dirname, "helpers/data-project");
 /** What CSV, spreadsheets and JSON each trip over. */
-const STORY = '=SUM(1;2)\nshe said "no, thanks", ünïcode 🙂';
+const STORY = `=SUM(1;2)\nshe said "no, thanks",\r\n\tünïcode 🙂; '' \\ ${"x".repeat(40_000)}`;
 
 type Row = Record<string, string>;
 
@@ -42,6 +43,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     server = await startTestServer(env, PROJECT);
     ({ code, participants: codes } = await makeSession(server.base, "trade"));
     await makeSession(server.base, "trade");
+    await makeSession(server.base, "trade_fee");
     const everybody = await Promise.all(
       codes.map((one) => HeadlessParticipant.open(`${server.base}/InitializeParticipant/${one}`)),
     );
@@ -82,7 +84,9 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         "treatment",
       ].map((name) => `participant.${name}`),
       ...["code", "label", "mturk_HITId", "mturk_HITGroupId", "comment", "is_demo"].map((name) => `session.${name}`),
-      ...["name", "real_world_currency_per_point", "nested"].map((name) => `session.config.${name}`),
+      ...["name", "real_world_currency_per_point", "participation_fee", "nested", "stake"].map(
+        (name) => `session.config.${name}`,
+      ),
       "session.price",
       ...[1, 2].flatMap((round) =>
         [
@@ -93,8 +97,18 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
         ].map((name) => `trade.${round}.${name}`),
       ),
     ]);
-    expect(rows).toHaveLength(8);
-    const [first] = await table("wide");
+    expect(rows).toHaveLength(10);
+    const all = await table("wide");
+    const [first] = all;
+    expect(all.at(-1)).toMatchObject({
+      "session.config.name": "trade_fee",
+      "session.config.real_world_currency_per_point": "1",
+      "session.config.participation_fee": "5",
+      "session.config.nested": "",
+      "session.config.stake": 'high, "very"',
+      "participant.visited": "0",
+      "trade.2.player.payoff": "0",
+    });
     expect(first).toMatchObject({
       "participant.id_in_session": "1",
       "participant.code": codes[0],
@@ -172,6 +186,11 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     const rows = await table("journal");
     const messages = rows.filter((row) => row.kind === "message");
     expect(messages.map((row) => JSON.parse(row.input ?? "").amount)).toEqual([2.25, 3, 4]);
+    expect(messages.map((row) => [row.round_number, row.group_id_in_subsession])).toEqual([
+      ["1", "1"],
+      ["1", "1"],
+      ["2", "1"],
+    ]);
     expect(messages[0]).toMatchObject({ participant_code: codes[0], page: "trade/1/Market", session_code: code });
     for (const { at, time_utc } of messages) {
       expect(new Date(`${time_utc?.replace(" ", "T")}Z`).getTime()).toBe(Number(at));
@@ -198,13 +217,42 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     expect(await table("wide", `&session=${code}`)).toHaveLength(4);
   });
 
+  test("sessions have a row each, with their parameters as they were when they were made", async () => {
+    const rows = await table("sessions");
+    expect(rows.map((row) => [row.session_code, row.participants, row.started, row.finished])).toEqual([
+      [code, "4", "4", "0"],
+      [expect.any(String), "4", "0", "0"],
+      [expect.any(String), "2", "0", "0"],
+    ]);
+    expect(rows[2]).toMatchObject({ config_name: "trade_fee", display_name: "Trade, with a fee", is_demo: "1" });
+    expect(JSON.parse(rows[2]?.config ?? "")).toMatchObject({ participationFee: 5, appSequence: ["trade"] });
+    expect(rows[2]?.created_utc).toMatch(/^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/);
+  });
+
+  test("bots are told from people, of demo sessions only", async () => {
+    const demo = await makeSession(server.base, "trade_fee");
+    await ask(`${server.base}/InitializeParticipant/${demo.participants[0]}?walras_bot=1`);
+    const made = await ask(`${server.base}/create_session`, { form: { config: "trade_fee", participants: "2" } });
+    const real = made.location.replace("/SessionStartLinks/", "");
+    const links = await ask(`${server.base}${made.location}`);
+    const link = /\/InitializeParticipant\/[\w-]+/.exec(links.text)?.[0];
+    await ask(`${server.base}${link}?walras_bot=1`);
+    const rows = await table("wide");
+    const isBot = (session: string) =>
+      rows.flatMap((row) => (row["session.code"] === session ? [row["participant._is_bot"]] : []));
+    expect([isBot(demo.code), isBot(real)]).toEqual([
+      ["1", "0"],
+      ["0", "0"],
+    ]);
+  });
+
   test("the archive has everything, says what each column is, and its checksums hold", async () => {
     const out = join(folder, `${dialect}.zip`);
     await exportCommand(PROJECT, database, ["all", "--session", code, "--out", out], () => {});
     const files = unzip(readFileSync(out));
     expect([...files.keys()]).toEqual([
-      ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "payments.csv"],
-      ...["PageTimes.csv", "journal.csv"],
+      ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "sessions.csv"],
+      ...["payments.csv", "PageTimes.csv", "journal.csv"],
       ...["data_dictionary.csv", "versions.json", "README.txt", "SHA256SUMS"],
     ]);
     const sums = String(files.get("SHA256SUMS")).trim().split("\n");
@@ -230,9 +278,25 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     expect(words.find((row) => row.column === "trade.2.group.price")).toMatchObject({
       ...{ unit: "EUR", meaning: "price of the last trade", round: "2" },
     });
+    expect(words.find((row) => row.column === "player.age")).toMatchObject({ meaning: "How old are you?", min: "0" });
+    // A stranger need not ask: everything has a type, a meaning, and what belongs to an app names it.
+    for (const row of words) {
+      expect([row.file, row.column, row.type, row.meaning]).toEqual([
+        row.file,
+        row.column,
+        expect.stringMatching(/./),
+        expect.stringMatching(/\w+ \w+/),
+      ]);
+      if (/(^|\.)(player|group)\./.test(row.column ?? "")) expect([row.column, row.app]).toEqual([row.column, "trade"]);
+      if (row.type === "number" && /price|payoff|amount/.test(row.column ?? "")) expect(row.unit).toBe("EUR");
+    }
+    const readme = String(files.get("README.txt"));
+    for (const name of files.keys()) if (name !== "README.txt") expect(readme).toContain(name);
+    expect(readme).toMatch(/^ {2}trade +Trade$/m);
+    expect(readme).toMatch(/^ {2}all_apps_wide\.csv +One row per participant.* 4 rows\.$/m);
     const columns = new Set(words.map((row) => `${row.file} ${row.column}`));
     for (const [name, content] of files) {
-      if (!name.endsWith(".csv") || name === "data_dictionary.csv") continue;
+      if (!name.endsWith(".csv")) continue;
       const [header = []]: string[][] = parse(content, { to_line: 1 });
       for (const column of header) expect(columns).toContain(`${name} ${column}`);
     }
@@ -268,6 +332,101 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
   });
 });
 
+describe("when the project has changed since", () => {
+  const root = join(import.meta.dirname, "..");
+  const file = () => join(folder, "changed.sqlite3");
+  let before: string;
+  /** A project with these apps, each of a page and a payoff. */
+  function project(apps: Record<string, string>): string {
+    mkdirSync(join(root, "tmp"), { recursive: true });
+    const path = mkdtempSync(join(root, "tmp", "changed-"));
+    const names = Object.keys(apps);
+    const config = { name: "s", appSequence: names, numDemoParticipants: 1 };
+    writeFileSync(
+      join(path, "walras.config.ts"),
+      `import { defineConfig } from "walras";\nexport default defineConfig({ sessionConfigs: [${JSON.stringify(config)}] });`,
+    );
+    for (const [name, fields] of Object.entries(apps)) {
+      mkdirSync(join(path, "apps", name), { recursive: true });
+      writeFileSync(
+        join(path, "apps", name, "index.ts"),
+        `import { defineApp, integer } from "walras";
+const app = defineApp({ name: "${name}", player: { ${fields} } });
+app.page("Only", { beforeNextPage(player) { player.payoff = 7; } });
+export default app;`,
+      );
+      writeFileSync(join(path, "apps", name, "Only.html"), "{{ block content }}{{ next_button }}{{ endblock }}");
+    }
+    return path;
+  }
+
+  beforeAll(async () => {
+    before = project({ stays: "", goes: "" });
+    const server = await startTestServer({ WALRAS_DB: file() }, before);
+    const { participants } = await makeSession(server.base, "s");
+    let url = (await ask(`${server.base}/InitializeParticipant/${participants[0]}`)).location;
+    for (let page = 0; page < 2; page++) url = (await ask(server.base + url, { form: {} })).location;
+    await server.stop();
+  });
+
+  async function exported(apps: Record<string, string>): Promise<{ said: string[]; rows: Row[]; readme: string }> {
+    const path = project(apps);
+    const said: string[] = [];
+    try {
+      const out = join(folder, "changed.zip");
+      await exportCommand(path, { file: file() }, ["all", "--out", out], (line) => said.push(line));
+      const files = unzip(readFileSync(out));
+      const rows: Row[] = parse(files.get("all_apps_wide.csv") ?? "", { columns: true });
+      return { said, rows, readme: String(files.get("README.txt")) };
+    } finally {
+      rmSync(path, { recursive: true });
+    }
+  }
+  afterAll(() => rmSync(before, { recursive: true }));
+
+  test("an app that is no longer there is named, and its payoffs still count", async () => {
+    const { said, rows, readme } = await exported({ stays: "" });
+    expect(said.at(-1)).toMatch(/^Sessions have played goes, which apps\/ no longer has/);
+    expect(readme).toContain(said.at(-1));
+    expect(rows).toMatchObject([{ "participant.payoff": "14", "stays.1.player.payoff": "7" }]);
+    expect(Object.keys(rows[0] ?? {}).filter((name) => name.startsWith("goes"))).toEqual([]);
+  });
+
+  test("an app and a field that are new have no values yet; a field needs one start of the server first", async () => {
+    const { said, rows } = await exported({ stays: "", goes: "" });
+    expect(said).toHaveLength(1);
+    expect(rows).toMatchObject([{ "goes.1.player.payoff": "7" }]);
+    await expect(exported({ stays: "age: integer()", goes: "" })).rejects.toThrow(
+      /stays_player.*Start the server once/s,
+    );
+  });
+});
+
+test("a table that is larger than the process's memory is exported whole", async () => {
+  const file = join(folder, "large.sqlite3");
+  const server = await startTestServer({ WALRAS_DB: file }, PROJECT);
+  const { code } = await makeSession(server.base, "trade");
+  await server.stop();
+  const ROWS = 25_000;
+  const database = new DatabaseSync(file);
+  database.exec(`
+    with recursive i(n) as (select 1 union all select n + 1 from i where n < ${ROWS})
+    insert into journal (actor_id, seq, at, kind, input, writer, batch)
+    select (select min(id) from actor), n, 1700000000000 + n, 'timer', '"${"large ".repeat(700)}"', 'w', 'b' from i`);
+  database.close();
+  const out = join(folder, "large.csv");
+  const command = JSON.stringify(join(import.meta.dirname, "../server/export/command.ts"));
+  const script = `const { exportCommand } = await import(${command});
+    await exportCommand(${JSON.stringify(PROJECT)}, { file: ${JSON.stringify(file)} }, ["journal", "--session", "${code}", "--out", ${JSON.stringify(out)}]);`;
+  const run = spawnSync(
+    process.execPath,
+    ["--no-warnings", "--max-old-space-size=64", "--input-type=module", "-e", script],
+    { encoding: "utf8" },
+  );
+  expect([run.status, run.stdout, run.stderr]).toEqual([0, `Wrote ${ROWS} rows to ${out}\n`, ""]);
+  expect(statSync(out).size).toBeGreaterThan(90e6);
+});
+
 test("the command line writes under the file's name only what is whole, and says what is wrong", async () => {
   const run = (...args: string[]) =>
     new Promise<{ code: number | null; output: string }>((resolve) => {
@@ -289,6 +448,11 @@ test("the command line writes under the file's name only what is whole, and says
     code: 1,
     output: expect.stringMatching(/--fromat.*Use it so: npm run walras -- export/s),
   });
+  for (const out of [join(folder, "nowhere", "x.csv"), folder]) {
+    const refused = await run("wide", "--out", out);
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining(`${out} cannot be written: `) });
+    expect(refused.output).not.toContain("    at ");
+  }
   expect(readdirSync(folder)).toEqual(before);
 });
 

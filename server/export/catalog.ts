@@ -3,6 +3,7 @@ import type { AppSpec } from "../../entities/app-spec.ts";
 import { NO_OWN_FIELDS } from "../../entities/own-fields.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
 import { nearestName } from "../../entities/suggest.ts";
+import { SubsessionTable } from "../../entities/system-tables.ts";
 import type { Config } from "../../rooms/walras-config.ts";
 import { type Source, sessionsOf } from "./cells.ts";
 import { customExport } from "./custom.ts";
@@ -12,6 +13,7 @@ import { journal } from "./journal.ts";
 import { pageTimes } from "./page-times.ts";
 import { payments } from "./payments.ts";
 import { extraModel, perApp } from "./per-app.ts";
+import { sessionTable } from "./sessions.ts";
 import { wide } from "./wide.ts";
 
 export interface CatalogOptions {
@@ -28,14 +30,23 @@ export function listing(apps: ReadonlyMap<string, AppSpec>): readonly Listed[] {
   return [...makers([...apps.values()]), DICTIONARY];
 }
 
-/** Whatever can be downloaded, with its data. @throws WalrasError `no_such_session` */
-export async function catalog(snapshot: Snapshot, options: CatalogOptions): Promise<DataSet[]> {
+/** Whatever can be downloaded, with its data; and the apps that were played and are no longer there. */
+export interface Catalog {
+  readonly sets: readonly DataSet[];
+  readonly removedApps: readonly string[];
+  readonly sessionId: number | undefined;
+}
+
+/** @throws WalrasError `no_such_session` */
+export async function catalog(snapshot: Snapshot, options: CatalogOptions): Promise<Catalog> {
   const apps = [...options.apps.values()];
   const sessionId = await sessionIdOf(snapshot, options.session);
   const { currency } = options.config;
+  const removedApps = await removedOf(snapshot, options.apps, sessionId);
   const source: Source = {
     snapshot,
     apps,
+    removedApps,
     sessionId,
     sessions: await sessionsOf(snapshot, sessionId),
     ownFields: options.config.ownFields ?? NO_OWN_FIELDS,
@@ -45,7 +56,19 @@ export async function catalog(snapshot: Snapshot, options: CatalogOptions): Prom
   };
   const sets: DataSet[] = [];
   for (const { make, ...listed } of makers(apps)) sets.push({ ...listed, ...(await make(source)) });
-  return [...sets, { ...DICTIONARY, ...dictionary(sets) }];
+  return { sets: [...sets, { ...DICTIONARY, ...dictionary(sets, DICTIONARY) }], removedApps, sessionId };
+}
+
+/** Apps that sessions have played and whose folder has gone since: their tables are there, but nobody can say what they hold. */
+async function removedOf(
+  snapshot: Snapshot,
+  apps: ReadonlyMap<string, AppSpec>,
+  sessionId: number | undefined,
+): Promise<string[]> {
+  const names = new Set<string>();
+  for await (const rows of snapshot.scan(SubsessionTable, sessionId))
+    for (const { app } of rows) names.add(String(app));
+  return [...names].filter((name) => !apps.has(name)).sort();
 }
 
 function makers(apps: readonly AppSpec[]): Maker[] {
@@ -82,6 +105,13 @@ function makers(apps: readonly AppSpec[]): Maker[] {
         make: (source: Source) => extraModel(app, model, source),
       })),
     ),
+    {
+      id: "sessions",
+      file: "sessions",
+      title: "Sessions",
+      about: "One row per session: what was played, with which parameters, when.",
+      make: sessionTable,
+    },
     {
       id: "payments",
       file: "payments",

@@ -1,3 +1,4 @@
+import { BOT_PARAMETER } from "../../client-sdk/protocol.ts";
 import type { AppSpec, FieldSpec, ModelSpec, PinnedPage } from "../../entities/app-spec.ts";
 import type { MoneyFormats } from "../../entities/money.ts";
 import type { OwnFieldSpecs } from "../../entities/own-fields.ts";
@@ -12,6 +13,8 @@ import type { DataColumn } from "./data-set.ts";
 export interface Source {
   readonly snapshot: Snapshot;
   readonly apps: readonly AppSpec[];
+  /** Apps that were played and are no longer in the project. Of them only payoffs are known. */
+  readonly removedApps: readonly string[];
   /** By id: all sessions, or the one that is exported. */
   readonly sessions: ReadonlyMap<number, SessionFacts>;
   /** Set: only this session's rows. */
@@ -63,11 +66,16 @@ export async function sessionsOf(
 export async function peopleOf(source: Source, rows: readonly Values[]): Promise<Map<number, Person>> {
   const ids = rows.map((row) => Number(row.id));
   const payoffs = new Map<number, number>();
+  const add = (participantId: Value | undefined, payoff: Value | undefined) => {
+    const id = Number(participantId);
+    payoffs.set(id, roundCurrency((payoffs.get(id) ?? 0) + Number(payoff ?? 0), source.decimals));
+  };
   for (const app of source.apps) {
-    for (const player of await source.snapshot.among(app.player.table, "participantId", ids)) {
-      const id = Number(player.participantId);
-      payoffs.set(id, roundCurrency((payoffs.get(id) ?? 0) + Number(player.payoff ?? 0), source.decimals));
-    }
+    const players = await source.snapshot.among(app.player.table, "participantId", ids);
+    for (const { participantId, payoff } of players) add(participantId, payoff);
+  }
+  for (const app of source.removedApps) {
+    for (const { participantId, payoff } of await source.snapshot.payoffsIn(app, ids)) add(participantId, payoff);
   }
   const people = new Map<number, Person>();
   for (const values of rows) {
@@ -107,7 +115,7 @@ export function participantCells(source: Source): Cell<Person>[] {
       ({ values }) => values.code ?? null,
     ),
     cell("label", "text", "label given by the experimenter or the lab", ({ values }) => values.label ?? null),
-    cell("_is_bot", "boolean", "1: played by a bot", ({ values }) => values.isBot ?? false),
+    cell("_is_bot", "boolean", "1: played by a bot", ({ values }) => entryOf(values)[BOT_PARAMETER] !== undefined),
     cell(
       "_index_in_pages",
       "integer",
@@ -207,19 +215,23 @@ export function sessionCells(): Cell<SessionFacts>[] {
 /** Parameters of session configs that describe the config rather than the treatment. */
 const ABOUT_THE_CONFIG = new Set(["displayName", "doc", "appSequence", "numDemoParticipants"]);
 
+/** What every session has, whether its config says so or not: scripts multiply by it. */
+const CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = { realWorldCurrencyPerPoint: 1, participationFee: 0 };
+
 /** `session.config.…`: the name first, then every parameter of any session in order of appearance. */
 export function configCells(source: Source): Cell<SessionFacts>[] {
-  const names = new Set(["name"]);
+  const names = new Set(["name", ...Object.keys(CONFIG_DEFAULTS)]);
   for (const { config } of source.sessions.values()) {
     for (const name of Object.keys(config)) if (!ABOUT_THE_CONFIG.has(name)) names.add(name);
   }
   return [...names].map((name) => {
-    const kind = kindOf([...source.sessions.values()].map(({ config }) => config[name]));
+    const of = (config: SessionFacts["config"]) => config[name] ?? CONFIG_DEFAULTS[name];
+    const kind = kindOf([...source.sessions.values()].map(({ config }) => of(config)));
     return {
       name: `session.config.${snakeCase(name)}`,
       kind,
       meaning: `parameter ${name} of the session config`,
-      of: ({ config }: SessionFacts) => cellValue(config[name], kind),
+      of: ({ config }: SessionFacts) => cellValue(of(config), kind),
     };
   });
 }
@@ -236,9 +248,11 @@ export function fieldCell(name: string, spec: FieldSpec, source: Source, prefix:
     name: `${prefix}${snakeCase(name)}`,
     kind: spec.kind,
     unit: unitOf(spec.kind, source),
-    meaning: spec.doc ?? spec.label ?? "",
+    meaning: spec.doc ?? spec.label ?? `${prefix}${snakeCase(name)}, which the app does not describe (no doc)`,
     app,
     choices: spec.choices,
+    min: spec.min,
+    max: spec.max,
     of: (row) => row[name] ?? null,
   };
 }

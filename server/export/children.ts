@@ -41,10 +41,10 @@ function startProcess(job: ExportJob): RunningExport {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const data = child.stdout as Readable;
-  const progress: Progress = { rows: 0, total: undefined };
+  const progress: Progress = { rows: 0, total: undefined, removedApps: [] };
   let outcome: ExportMessage | undefined;
   child.on("message", (message: ExportMessage) => {
-    if (message.k === "progress") Object.assign(progress, { rows: message.rows, total: message.total });
+    if (message.k === "progress") Object.assign(progress, message.progress);
     else outcome = message;
   });
   const done = new Promise<void>((resolve, reject) => {

@@ -1,12 +1,13 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { messageOf, WalrasError } from "../../client-sdk/errors.ts";
 import type { DatabaseOptions } from "../../entities/open-store.ts";
 import { loadProject } from "../apps.ts";
 import { choose, listing } from "./catalog.ts";
 import { type ExportJob, fileName, type Progress, runExport } from "./job.ts";
+import { noteOn } from "./note.ts";
 
 /**
  * `npm run walras -- export [what] [--session CODE] [--format csv|json] [--spreadsheet] [--out FILE]`: writes
@@ -34,16 +35,15 @@ export async function exportCommand(
   // Under its name only when it is whole.
   const partial = `${path}.partial`;
   const show = progressLine();
-  let rows = 0;
-  const stream = createWriteStream(partial);
+  let last: Progress = { rows: 0, total: undefined, removedApps: [] };
+  const stream = await openFile(partial, path);
   try {
     await runExport(job, stream, (progress) => {
-      rows = progress.rows;
+      last = progress;
       show(progress);
     });
     await rename(partial, path);
   } catch (error) {
-    // It may still be being opened, and would come into being after it was removed.
     stream.destroy();
     if (!stream.closed) await once(stream, "close");
     await rm(partial, { force: true });
@@ -51,7 +51,24 @@ export async function exportCommand(
   } finally {
     show(undefined);
   }
-  say(`Wrote ${rows} rows to ${path}`);
+  say(`Wrote ${last.rows === 1 ? "1 row" : `${last.rows} rows`} to ${path}`);
+  const note = noteOn(last.removedApps);
+  if (note !== "") say(note);
+}
+
+/** @throws WalrasError `cannot_write`, before anything was read */
+async function openFile(partial: string, path: string): Promise<WriteStream> {
+  const wrong = (why: string) =>
+    new WalrasError("cannot_write", `${path} cannot be written: ${why}. Name another file with --out.`);
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw wrong("it is a folder");
+  const stream = createWriteStream(partial);
+  try {
+    await once(stream, "open");
+  } catch (error) {
+    throw wrong(messageOf(error));
+  }
+  return stream;
 }
 
 function read(args: readonly string[]) {

@@ -10,6 +10,9 @@ export interface DataColumn {
   readonly meaning: string;
   readonly app?: string | undefined;
   readonly round?: number | undefined;
+  /** Least and largest value that is allowed, where that is the same for everybody. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
   /** Allowed values with their labels, as forms show them. */
   readonly choices?: readonly { readonly value: Value; readonly label: string }[] | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Value } from "../../entities/tables.ts";
-import type { DataColumn, DataSet, DataTable } from "./data-set.ts";
+import type { DataColumn, DataSet, DataTable, Listed } from "./data-set.ts";
 
 const COLUMNS: readonly DataColumn[] = [
   { name: "file", kind: "text", meaning: "file that has the column" },
@@ -10,6 +10,8 @@ const COLUMNS: readonly DataColumn[] = [
   { name: "app", kind: "text", meaning: "app that it belongs to" },
   { name: "round", kind: "integer", meaning: "round that it belongs to, in wide files" },
   { name: "choices", kind: "text", meaning: "allowed values: value = label" },
+  { name: "min", kind: "float", meaning: "least value that is allowed" },
+  { name: "max", kind: "float", meaning: "largest value that is allowed" },
 ];
 
 const TYPES: Readonly<Record<DataColumn["kind"], string>> = {
@@ -26,20 +28,22 @@ const TYPES: Readonly<Record<DataColumn["kind"], string>> = {
 };
 
 /** The data dictionary: every column of every file, with type, unit and meaning. */
-export function dictionary(sets: readonly DataSet[]): DataTable {
-  return {
+export function dictionary(sets: readonly DataSet[], own: Listed): DataTable {
+  const table: DataTable = {
     columns: COLUMNS,
-    total: () => Promise.resolve(sets.reduce((sum, { columns }) => sum + columns.length, 0)),
+    total: () => Promise.resolve(sets.reduce((sum, { columns }) => sum + columns.length, COLUMNS.length)),
     async *rows() {
-      for (const set of sets) yield set.columns.map((column) => rowOf(set, column));
+      // Its own columns too: a stranger begins here.
+      for (const set of [...sets, { ...own, ...table }]) yield set.columns.map((column) => rowOf(set, column));
     },
   };
+  return table;
 }
 
-function rowOf(set: DataSet, { name, kind, unit, meaning, app, round, choices }: DataColumn): Value[] {
+function rowOf(set: DataSet, { name, kind, unit, meaning, app, round, choices, min, max }: DataColumn): Value[] {
   const values = choices?.map(({ value, label }) => (String(value) === label ? label : `${value} = ${label}`));
   return [
     ...[`${set.file}.csv`, name, TYPES[kind], unit ?? null, meaning, app ?? null, round ?? null],
-    values?.join("; ") ?? null,
+    ...[values?.join("; ") ?? null, min ?? null, max ?? null],
   ];
 }

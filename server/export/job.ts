@@ -6,7 +6,7 @@ import { openSnapshot, type Snapshot } from "../../entities/snapshot.ts";
 import { JournalTable } from "../../entities/system-tables.ts";
 import { loadProject } from "../apps.ts";
 import { type Version, versionOf } from "../version.ts";
-import { archive, type RanVersion } from "./archive.ts";
+import { type ArchiveOptions, archive, type RanVersion } from "./archive.ts";
 import { catalog, choose } from "./catalog.ts";
 import type { DataSet } from "./data-set.ts";
 import { type Format, write } from "./formats.ts";
@@ -27,6 +27,8 @@ export interface Progress {
   rows: number;
   /** About how many rows there will be; undefined: not known. */
   total: number | undefined;
+  /** Apps that were played and have no folder any more: of them, only payoffs are exported. */
+  readonly removedApps: readonly string[];
 }
 
 /**
@@ -42,9 +44,9 @@ export async function runExport(
   const { apps, config } = await loadProject(job.root);
   const snapshot = await openSnapshot({ databaseUrl: job.databaseUrl, file: job.file, apps: [...apps.values()] });
   try {
-    const sets = await catalog(snapshot, { apps, config, session: job.session });
+    const { sets, removedApps, sessionId } = await catalog(snapshot, { apps, config, session: job.session });
     const chosen = job.what === "all" ? sets : [choose(sets, job.what)];
-    const progress: Progress = { rows: 0, total: await totalOf(chosen) };
+    const progress: Progress = { rows: 0, total: await totalOf(chosen), removedApps };
     onProgress(progress);
     const onRows = (rows: number) => {
       progress.rows += rows;
@@ -58,8 +60,10 @@ export async function runExport(
     if (job.format !== "csv") {
       throw new WalrasError("no_such_format", "The archive has CSV files. Export single data sets as JSON.");
     }
-    const ran = await ranVersions(snapshot, await sessionIdOf(snapshot, job.session));
-    const options = {
+    const ran = await ranVersions(snapshot, sessionId);
+    const options: ArchiveOptions = {
+      apps: [...apps.values()],
+      removedApps,
       session: job.session,
       spreadsheet: job.spreadsheet,
       version: await versionOf(job.root),
@@ -89,10 +93,6 @@ async function totalOf(sets: readonly DataSet[]): Promise<number | undefined> {
     sum += total;
   }
   return known ? sum : undefined;
-}
-
-async function sessionIdOf(snapshot: Snapshot, code: string | undefined): Promise<number | undefined> {
-  return code === undefined ? undefined : Number((await snapshot.read.session({ code }))?.id);
 }
 
 /** What the `loaded` entries say of the code that ran. */

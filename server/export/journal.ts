@@ -1,3 +1,4 @@
+import type { EntryKind } from "../../entities/store.ts";
 import { JournalTable, ParticipantTable } from "../../entities/system-tables.ts";
 import type { Value, Values } from "../../entities/tables.ts";
 import { type SessionFacts, type Source, utc } from "./cells.ts";
@@ -7,6 +8,8 @@ import { actorsOf } from "./per-app.ts";
 interface Entry {
   readonly values: Values;
   readonly actor: Values | undefined;
+  /** 1, 2, 3 ... in the round; null: unknown. */
+  readonly idInSubsession: Value;
   readonly session: SessionFacts | undefined;
   readonly participant: Values | undefined;
 }
@@ -19,6 +22,27 @@ const own = (name: string, kind: DataColumn["kind"], meaning: string): JournalCo
   meaning,
   of: ({ values }) => values[name] ?? null,
 });
+
+/** What entries are, for those who read them. */
+const KINDS: Readonly<Record<EntryKind, string>> = {
+  loaded: "the server took the group into memory, with everything that it was then",
+  adopted: "a participant came into the group",
+  start: "a participant opened their link",
+  view: "a participant opened a page",
+  submit: "a participant left a page by its form, or their time was up",
+  message: "a page sent something to the server (liveSend)",
+  refused: "a message that was not carried out",
+  started: "an answer that takes its time was begun",
+  yield: "a part of that answer",
+  done: "the end of that answer",
+  timer: "a deadline passed",
+  presence: "a participant was there, or gone",
+  wait: "all of a group had arrived and went on",
+  barrier: "all groups of a round had arrived and went on",
+  formed: "a group was formed of those who waited",
+  armed: "the time that people may wait began to run",
+  failed: "the app's own code failed on a wait page",
+};
 
 const COLUMNS: readonly JournalColumn[] = [
   { name: "session_code", kind: "text", meaning: "the session's code", of: ({ session }) => session?.row.code ?? null },
@@ -35,13 +59,21 @@ const COLUMNS: readonly JournalColumn[] = [
     meaning: "the group, unique over all apps",
     of: ({ values }) => values.actorId ?? null,
   },
+  {
+    name: "group_id_in_subsession",
+    kind: "integer",
+    meaning: "the same group as 1, 2, 3 ... in the round, as in the tables of the apps; 0: not yet in a group",
+    of: ({ idInSubsession }) => idInSubsession,
+  },
   own("seq", "integer", "1, 2, 3 ... in the group: what happened in which order"),
   { ...own("at", "timestamp", "when it happened"), unit: "milliseconds since 1970-01-01 UTC" },
   { name: "time_utc", kind: "text", meaning: "when it happened, UTC", of: ({ values }) => utc(values.at) },
   own(
     "kind",
     "text",
-    "what it was: message (a liveSend), refused (a message that was not carried out), submit, view, start, loaded ...",
+    Object.entries(KINDS)
+      .map(([kind, what]) => `${kind}: ${what}`)
+      .join("; "),
   ),
   {
     name: "participant_code",
@@ -59,9 +91,17 @@ const COLUMNS: readonly JournalColumn[] = [
   own("clientId", "text", "the page load that sent the message"),
   own("n", "integer", "number of the message within its page load"),
   own("input", "json", "what came in, as JSON"),
-  own("output", "json", "what went out, as JSON: d: who (to) got which message (m); e: why it was refused"),
-  own("changes", "json", "the rows that it changed, as JSON"),
-  own("seed", "integer", "seed of its random numbers"),
+  own(
+    "output",
+    "json",
+    "what went out, as JSON: d: who (to, by id_in_group) got which message (m); v: the answer; e: why it was refused",
+  ),
+  own(
+    "changes",
+    "json",
+    "the rows that it changed, as JSON: insert, update or delete of a table's row, its key, its new values",
+  ),
+  own("seed", "integer", "seed of its random numbers; empty: it drew none"),
 ];
 
 /** Every message and everything else that changed a group, with millisecond times. */
@@ -75,16 +115,32 @@ export function journal(source: Source): DataTable {
           source,
           entries.map((entry) => Number(entry.actorId)),
         );
+        const groups = await groupNumbers(source, actors);
         const people = await participantsOf(source, entries);
         yield entries.map((values) => {
           const actor = actors.get(Number(values.actorId));
           const session = source.sessions.get(Number(actor?.sessionId));
           const participant = people.get(Number(values.participantId));
-          return COLUMNS.map((column) => column.of({ values, actor, session, participant }));
+          const idInSubsession = groups.get(Number(values.actorId)) ?? null;
+          return COLUMNS.map((column) => column.of({ values, actor, idInSubsession, session, participant }));
         });
       }
     },
   };
+}
+
+/** The numbers of these groups in their rounds, by actor. */
+async function groupNumbers(source: Source, actors: ReadonlyMap<number, Values>): Promise<Map<number, Value>> {
+  const numbers = new Map<number, Value>();
+  for (const [name, own] of Map.groupBy(actors.values(), ({ app }) => app)) {
+    const app = source.apps.find((one) => one.name === name);
+    if (app === undefined) continue;
+    const ids = own.map(({ id }) => Number(id));
+    for (const { id, idInSubsession } of await source.snapshot.among(app.group.table, "id", ids)) {
+      numbers.set(Number(id), idInSubsession ?? null);
+    }
+  }
+  return numbers;
 }
 
 /** The participants that these entries name, by id. */

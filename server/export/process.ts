@@ -4,11 +4,11 @@
  */
 import { createWriteStream } from "node:fs";
 import { codeOf, messageOf } from "../../client-sdk/errors.ts";
-import { type ExportJob, runExport } from "./job.ts";
+import { type ExportJob, type Progress, runExport } from "./job.ts";
 
 /** What the process tells its parent. */
 export type ExportMessage =
-  | { k: "progress"; rows: number; total: number | undefined }
+  | { k: "progress"; progress: Progress }
   | { k: "failed"; code: string; message: string }
   | { k: "done" };
 
@@ -25,11 +25,14 @@ process.once("message", async (job: ExportJob) => {
   // The pipe itself: process.stdout does not say when everything has been written.
   const out = createWriteStream("", { fd: 1 });
   try {
-    await runExport(job, out, ({ rows, total }) => {
+    let last: Progress | undefined;
+    await runExport(job, out, (progress) => {
+      last = progress;
       if (performance.now() - reported < REPORT_EVERY) return;
       reported = performance.now();
-      tell({ k: "progress", rows, total });
+      tell({ k: "progress", progress });
     });
+    if (last !== undefined) tell({ k: "progress", progress: last });
     tell({ k: "done" });
   } catch (error) {
     tell({ k: "failed", code: codeOf(error), message: messageOf(error) });

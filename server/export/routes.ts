@@ -13,6 +13,7 @@ import { choose, listing } from "./catalog.ts";
 import { Exports, type RunningExport } from "./children.ts";
 import type { Format } from "./formats.ts";
 import { type ExportJob, fileName } from "./job.ts";
+import { noteOn } from "./note.ts";
 
 /** How long a finished download is kept, in milliseconds. */
 const KEPT = 30 * 60_000;
@@ -150,7 +151,8 @@ export function exportRoutes(options: ExportRoutes): Router {
     const { rows, total } = one.running.progress;
     const percent = total === undefined || total === 0 ? null : Math.min(99, Math.floor((100 * rows) / total));
     const { title, name, state, error, session = "" } = one;
-    show(response, "export-progress.html", { id, title, name, state, error, session, rows, percent });
+    const note = noteOn(one.running.progress.removedApps);
+    show(response, "export-progress.html", { id, title, name, state, error, session, rows, percent, note });
   });
 
   router.get("/export/:id/download", guard, (request, response, next) => {

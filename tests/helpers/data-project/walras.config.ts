@@ -12,5 +12,13 @@ export default defineConfig({
       realWorldCurrencyPerPoint: 0.1,
       nested: { a: [1] },
     },
+    {
+      name: "trade_fee",
+      displayName: "Trade, with a fee",
+      appSequence: ["trade"],
+      numDemoParticipants: 2,
+      participationFee: 5,
+      stake: 'high, "very"',
+    },
   ],
 });
