@@ -40,6 +40,8 @@ const KINDS: Readonly<Record<EntryKind, string>> = {
   wait: "all of a group had arrived and went on",
   barrier: "all groups of a round had arrived and went on",
   formed: "a group was formed of those who waited",
+  advance: "the experimenter moved a participant on",
+  replaced: "the computer took the place of somebody who was missing",
   armed: "the time that people may wait began to run",
   failed: "the app's own code failed on a wait page",
 };
