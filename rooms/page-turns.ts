@@ -358,9 +358,11 @@ class Visit {
       const given = wait.wait[name];
       return String((typeof given === "function" ? this.walk.call(name, given) : given) ?? standard);
     };
+    // Where more than the group wait for each other, there are several in any case.
+    const others = wait.wait.scope === "group" ? memory.players.length - 1 : 2;
     return {
       title: text("title", language.wait.title),
-      body: text("body", language.wait.body(memory.players.length - 1)),
+      body: text("body", language.wait.body(others)),
       line: waits.line(wait),
       forms: waits.isLobby(wait),
       // In a demo session one person has all the tabs, and looks at one of them.

@@ -41,14 +41,17 @@ export function formTags(form: FormContext | undefined, page: string, language: 
     },
     formfield: (name, options) => safe(find(name, "formfield").whole(options?.label)),
     formfield_errors: (name) => safe(find(name, "formfield_errors").errors()),
-    form: formObject([...widgets.values()].map((html) => [html.field.name, html.forTemplate()])),
+    form: formObject([...widgets.values()]),
   };
 }
 
-/** `form.x`, and `for field in form`. */
-function formObject(entries: [string, unknown][]): Readonly<Record<string, unknown>> {
-  const values = entries.map(([, field]) => field);
-  return Object.defineProperty(Object.fromEntries(entries), Symbol.iterator, { value: () => values.values() });
+/** `form.x`, `for field in form`, and `form.errors` by field. */
+function formObject(fields: readonly FieldHtml[]): Readonly<Record<string, unknown>> {
+  const shown = fields.map((html) => html.forTemplate());
+  const wrong = fields.flatMap(({ field: { name, error } }) => (error === undefined ? [] : [[name, [error]]]));
+  const entries = fields.map((html, i) => [html.field.name, shown[i]]);
+  const form = Object.fromEntries([["errors", Object.fromEntries(wrong)], ...entries]);
+  return Object.defineProperty(form, Symbol.iterator, { value: () => shown.values() });
 }
 
 /** The list of what is wrong, above the page: each entry leads to its field. */

@@ -100,8 +100,11 @@ test("all groups wait for the last participant of all; then the function has run
 });
 
 test("those who wait hear how many are there, and that they may go on", async () => {
-  const { people } = await stage(game(), 4);
+  const { people, world } = await stage(game(), 4);
   await people[0]?.submit();
+  await people[0]?.view();
+  // Not "participant", though groups are of two.
+  expect(world.rendered.at(-1)?.wait?.body).toBe("Waiting for the other participants.");
   const waiting = await (people[0] as Walker).connect();
   await people[1]?.submit();
   const says = (text: string) => waiting.frames.some((frame) => frame.k === "wait" && frame.text === text);

@@ -283,6 +283,10 @@ describe("the tags of forms", () => {
     expect(
       await render("[{{ for choice in form.size }}{{ choice }}:{{ choice.label.text }};{{ endfor }}]", ["size"]),
     ).toMatch(/\[<input type="radio"[^>]*value="1"[^>]*>:1;<input type="radio"[^>]*value="2"[^>]*>:2;\]/);
+    const all =
+      "{{ if form.errors }}{{ for name, texts in form.errors }}[{{ name }}: {{ texts.0 }}]{{ endfor }}{{ else }}[fine]{{ endif }}";
+    expect(await render(all, ["age", "name"], { errors: { age: "Bad" } })).toContain("[age: Bad]");
+    expect(await render(all, ["age"])).toContain("[fine]");
     expect(await render("[{{ form.size.0 }}{{ form.size.1.label }}]", ["size"])).toMatch(
       /\[<input type="radio"[^>]*value="1"[^>]*><label[^>]*>2<\/label>\]/,
     );
