@@ -1,5 +1,5 @@
 /** The one door for apps and walras.config.ts: `import { defineApp, integer } from "walras"`. */
-export type { Bot, BotForm, BotLive, BotScript } from "./bots/bot.ts";
+export type { Bot, BotChat, BotChatMessage, BotForm, BotLive, BotScript } from "./bots/bot.ts";
 export { type Bots, type BotsOptions, defineBots } from "./bots/define-bots.ts";
 export { StaleWrite } from "./entities/buffered-view.ts";
 export { cu, money, toRealWorldCurrency } from "./entities/cu.ts";
@@ -33,6 +33,7 @@ export {
 } from "./entities/widgets.ts";
 export type { Arrivals } from "./rooms/arrivals.ts";
 export type {
+  ChatMessage,
   Deliveries,
   ExtraModel,
   Firing,

@@ -5,6 +5,7 @@ import { typedLive } from "../client-sdk/live-types.ts";
 import { seededRandom } from "../entities/random.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Bot, BotForm, BotLive, ReceiveOptions, SubmitOptions } from "./bot.ts";
+import { BotChats } from "./bot-chat.ts";
 import { BotInbox } from "./bot-inbox.ts";
 import { Calls } from "./calls.ts";
 import { same } from "./compare.ts";
@@ -42,6 +43,7 @@ export interface BotPlayerOptions {
 /** One bot: what a script sees of its participant, over all pages of a session. */
 export class BotPlayer implements Bot<unknown> {
   readonly live: BotLive<unknown>;
+  readonly chat: BotChats;
   /** Names of the pages that it has seen, `app/round/Page`; a reload does not count. */
   readonly visited: string[] = [];
   /** Messages sent and received so far. */
@@ -70,6 +72,14 @@ export class BotPlayer implements Bot<unknown> {
       before: before === undefined ? undefined : () => before(this),
       resumed: () => this.resume(),
       locate: options.locate,
+    });
+    this.chat = new BotChats({
+      calls: this.#calls,
+      tab: () => this.#theTab(),
+      page: () => nameOf(this.#view),
+      until: (condition, timeoutMs, now) => this.#until(condition, timeoutMs, now),
+      pass: (isEnough) => this.#passWaitPages(isEnough),
+      receiveMs: BOT_LIMITS.receiveMs,
     });
     const read = () => this.#state();
     this.live = {
@@ -180,6 +190,7 @@ export class BotPlayer implements Bot<unknown> {
         page: (view) => this.#arrived(view),
         delivery: (data, seq) => this.#delivery(data, seq),
         state: () => this.#waiting.look(),
+        chat: () => this.#waiting.look(),
       });
       checkPage(this.#view);
     });
@@ -288,7 +299,7 @@ export class BotPlayer implements Bot<unknown> {
 
   async #send(data: unknown): Promise<unknown> {
     // Where nothing is waited for, the message goes out in the tick of the call.
-    if (this.isWaiting) await this.#passWaitPages(true);
+    if (this.isWaiting) await this.#passWaitPages(() => this.#hasLive);
     const tab = this.#liveTab();
     const { hooks } = this.#options;
     const sentAt = performance.now();
@@ -308,7 +319,7 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   async #receive(matches: ((data: unknown) => boolean) | undefined, options: ReceiveOptions): Promise<unknown> {
-    await this.#passWaitPages(true);
+    await this.#passWaitPages(() => this.#hasLive);
     this.#liveTab();
     let found: [unknown] | undefined;
     await this.#until(() => {
@@ -327,7 +338,7 @@ export class BotPlayer implements Bot<unknown> {
   }
 
   async #untilState(condition: (state: GroupState) => boolean, options: ReceiveOptions): Promise<GroupState> {
-    await this.#passWaitPages(true);
+    await this.#passWaitPages(() => this.#hasLive);
     const tab = this.#theTab();
     await this.#until(
       () => condition(tab.state),
@@ -354,8 +365,9 @@ export class BotPlayer implements Bot<unknown> {
     return isSamePage(before, after) ? readErrors(this.#view.html) : undefined;
   }
 
-  async #passWaitPages(orLive = false): Promise<void> {
-    const isPassed = (): boolean => !this.isWaiting || (orLive && this.#hasLive);
+  /** @param isEnough whether there is something to do on a wait page */
+  async #passWaitPages(isEnough = () => false): Promise<void> {
+    const isPassed = (): boolean => !this.isWaiting || isEnough();
     if (!isPassed()) await this.#until(isPassed, undefined);
   }
 

@@ -60,6 +60,40 @@ export interface BotLive<Message = unknown> {
   on<P extends LivePage>(page: P): LiveConnection<P>;
 }
 
+/** A message of a chat, as a bot sees it. */
+export interface BotChatMessage {
+  readonly nickname: string;
+  readonly text: string;
+  /** The bot wrote it itself. */
+  readonly isOwn: boolean;
+}
+
+export interface ChatReceiveOptions extends ReceiveOptions {
+  /** Which of the page's chats: 1, 2, 3 ... Default: the first. */
+  box?: number;
+}
+
+/** The chats of a page (`{{ chat }}`), as a bot uses them. */
+export interface BotChat {
+  /**
+   * Writes into the page's chat; afterwards the message is among {@link messages}. Wait pages without a chat are
+   * waited for first.
+   *
+   * @param options `box`: which of the page's chats, from 1
+   * @throws BotError with the server's reason, if the message was refused
+   */
+  send(text: string, options?: { box?: number }): Promise<void>;
+  /**
+   * The next message of somebody else that no earlier `receive` has given and that matches; it may have been there
+   * when the page came.
+   *
+   * @throws BotError if none comes in time
+   */
+  receive(matches?: (message: BotChatMessage) => boolean, options?: ChatReceiveOptions): Promise<BotChatMessage>;
+  /** All that has been said in the page's first chat, in order. */
+  readonly messages: readonly BotChatMessage[];
+}
+
 /**
  * One participant, as `apps/<app>/bots.ts` plays it. All that a bot does goes over HTTP and WebSocket as
  * from a browser.
@@ -68,6 +102,7 @@ export interface BotLive<Message = unknown> {
  */
 export interface Bot<Message = unknown> {
   readonly live: BotLive<Message>;
+  readonly chat: BotChat;
   /** Name of the page on which the participant is now; empty when they have finished. */
   readonly page: string;
   /** Name of the app, and the round from 1, of that page. */

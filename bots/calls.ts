@@ -23,7 +23,7 @@ export interface CallsOptions {
 }
 
 /** Calls that change something. */
-const ACTS = ["live.send", "live.call", "submit", "submitMustFail"];
+const ACTS = ["live.send", "live.call", "chat.send", "submit", "submitMustFail"];
 /** Calls that are the runner's, not the script's. */
 const OWN_CALLS = ["open", "wait page"];
 /** Shown without arguments. */

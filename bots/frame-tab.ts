@@ -2,7 +2,7 @@ import { WalrasError } from "../client-sdk/errors.ts";
 import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import { nameIn, valuesOf } from "./form.ts";
-import { botLink, type OpenTab, type Tab, type TabEvents } from "./tab.ts";
+import { botLink, type OpenTab, type Tab, type TabChat, type TabEvents } from "./tab.ts";
 import { readView, type View } from "./view.ts";
 
 /** A page that does not come in this time will not come any more, in milliseconds. */
@@ -30,6 +30,7 @@ class FrameTab implements Tab {
   readonly #events: TabEvents;
   /** Its page has been submitted, by whomever, and the next one is on its way. */
   #isLeaving = false;
+  chats: readonly TabChat[] = [];
   /** Called when a page has come. */
   #arrivals: (() => void)[] = [];
   /** Takes back what waits for an answer that a page can no longer give. */
@@ -114,11 +115,20 @@ class FrameTab implements Tab {
     this.#isLeaving = false;
     for (const abandon of this.#abandon.splice(0)) abandon();
     const view = this.#readView();
+    this.chats = this.#openChats();
     this.#events.page(view);
     // Ends with the page.
     if (view.connected) this.#window.live.onChange(() => this.#events.state());
     for (const arrived of this.#arrivals.splice(0)) arrived();
   };
+
+  /** Beside those that the page shows to who watches. */
+  #openChats(): TabChat[] {
+    const frame = this.#window;
+    return [...frame.document.querySelectorAll<HTMLElement>("[data-chat]")].flatMap(
+      ({ dataset }) => frame.walrasChat(dataset.chat ?? "", { onLine: () => this.#events.chat() }) ?? [],
+    );
+  }
 
   #readView(): View {
     const { document, location, performance } = this.#window;

@@ -3,7 +3,7 @@ import { type HeadlessOptions, HeadlessParticipant } from "../client-sdk/headles
 import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
 import { fillForm } from "./form.ts";
-import { botLink, type OpenTab, type Tab, type TabEvents } from "./tab.ts";
+import { botLink, type OpenTab, type Tab, type TabChat, type TabEvents } from "./tab.ts";
 import { readView } from "./view.ts";
 
 /** Status of "not now": the server is busy, or its database is away. */
@@ -16,7 +16,7 @@ const RELOAD_PAUSE_MS = 250;
 /** How to open a participant's link without a browser. @param options of the HeadlessParticipant, e.g. another socket */
 export function headlessTab(
   link: string,
-  options: Omit<HeadlessOptions, "onMessage" | "onState" | "onReload"> = {},
+  options: Omit<HeadlessOptions, "onMessage" | "onState" | "onChat" | "onReload"> = {},
 ): OpenTab {
   return async (events) => {
     const tab = new HeadlessTab(events);
@@ -47,6 +47,7 @@ class HeadlessTab implements Tab {
         record: false,
         onMessage: (data, seq) => this.#events.delivery(data, seq),
         onState: () => this.#events.state(),
+        onChat: () => this.#events.chat(),
         onReload: () => this.#reloadSoon(),
       });
     });
@@ -58,6 +59,10 @@ class HeadlessTab implements Tab {
 
   get state(): GroupState {
     return this.#there.state;
+  }
+
+  get chats(): readonly TabChat[] {
+    return this.#participant?.chats ?? [];
   }
 
   submit(form: BotForm, checkHtml: boolean): Promise<void> {

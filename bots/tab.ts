@@ -1,3 +1,4 @@
+import type { Chat } from "../client-sdk/chat.ts";
 import type { GroupState } from "../client-sdk/live-state.ts";
 import { BOT_PARAMETER } from "../client-sdk/protocol.ts";
 import type { BotForm } from "./bot.ts";
@@ -11,7 +12,12 @@ export interface TabEvents {
   delivery(data: unknown, seq: number): void;
   /** The page's published state has changed. */
   state(): void;
+  /** A line has come in one of the page's chats. */
+  chat(): void;
 }
+
+/** One of the page's chats. */
+export type TabChat = Pick<Chat, "lines" | "send">;
 
 /** The page in which a bot plays: of a participant without a browser, or of one in a browser. */
 export interface Tab {
@@ -19,6 +25,8 @@ export interface Tab {
   send(data: unknown): Promise<unknown>;
   /** As live.state in the page. @throws WalrasError `not_live` if the page is not connected */
   readonly state: GroupState;
+  /** In the page's order. */
+  readonly chats: readonly TabChat[];
   /**
    * Fills in the page's form and submits it; resolves when the next page has come (see {@link TabEvents.page}).
    *

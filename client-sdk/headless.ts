@@ -1,10 +1,11 @@
 import WebSocket from "ws";
+import type { Chat } from "./chat.ts";
 import { type Env, makeClientId, systemEnv } from "./env.ts";
 import { WalrasError } from "./errors.ts";
 import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
 import type { GroupState, OnState } from "./live-state.ts";
 import { MemoryStorage } from "./outbox.ts";
-import { OUTBOX_FIELD, type PageLive, type Seat, type SeatAnswer } from "./protocol.ts";
+import { type ChatLine, OUTBOX_FIELD, type PageLive, type Seat, type SeatAnswer } from "./protocol.ts";
 import { type Socket, type SocketEvents, socketUrl } from "./wire.ts";
 
 export interface HeadlessOptions {
@@ -15,6 +16,8 @@ export interface HeadlessOptions {
   onMessage?(data: unknown, seq: number): void;
   /** Called when a page with published state has come, and at each change of that. */
   onState?(state: GroupState): void;
+  /** Called with each line of the page's chats as it comes. @param box which of them it is, from 0 */
+  onChat?(line: ChatLine, box: number): void;
   /** The server asks the page to load again; a browser's page does so by itself. */
   onReload?(): void;
   /** In place of a `ws` socket, e.g. one that costs less. `headers`: cookies. */
@@ -61,6 +64,8 @@ export class HeadlessParticipant {
   readonly storage: MemoryStorage;
   /** How often the server has asked the page to load again. */
   reloadRequests = 0;
+  /** The page's chats, in its order. */
+  chats: Chat[] = [];
   private readonly options: HeadlessOptions;
   private readonly cookies: Map<string, string>;
   private client: LiveClient | null = null;
@@ -205,6 +210,7 @@ export class HeadlessParticipant {
     const html = await response.text();
     this.close();
     this.inbox = [];
+    this.chats = [];
     const live = readLive(html);
     this.page = {
       url: response.url,
@@ -251,6 +257,15 @@ export class HeadlessParticipant {
     });
     const { onState } = this.options;
     if (onState) this.client.state.onChange(onState);
+    this.chats = chatTokens(this.page.html).map((token, box) =>
+      (this.client as LiveClient).openChat(token, {
+        onLine: (line) => {
+          this.options.onChat?.(line, box);
+          this.changed();
+        },
+        onReady: () => this.changed(),
+      }),
+    );
     this.client.start();
   }
 
@@ -314,6 +329,11 @@ export class HeadlessParticipant {
 function readLive(html: string): PageLive | null {
   const element = /<script\b[^>]*\bid="walras-live"[^>]*>([\s\S]*?)<\/script>/i.exec(html);
   return element ? JSON.parse(element[1] ?? "") : null;
+}
+
+/** The tokens of a page's chats, in its order. */
+export function chatTokens(html: string): string[] {
+  return [...html.matchAll(/<div\b[^>]*\bdata-chat="([^"]*)"/g)].map(([, token = ""]) => token);
 }
 
 function decodeEntities(text: string): string {

@@ -1,4 +1,5 @@
 import { callMessage } from "./call.ts";
+import { Chat, type ChatEvents } from "./chat.ts";
 import type { Env } from "./env.ts";
 import { codeOf, WalrasError } from "./errors.ts";
 import { toJson } from "./json.ts";
@@ -88,6 +89,8 @@ export class LiveClient {
   private halted = false;
   private toldStatus: LiveStatus = "connecting";
   private cancelFlush = () => {};
+  /** By their number in the frames. */
+  private readonly chats: Chat[] = [];
 
   constructor(options: LiveClientOptions) {
     const { live, env, clientId, storage, prefix } = options;
@@ -122,6 +125,7 @@ export class LiveClient {
         if (this.isAway) this.sayAway();
         this.outbox.rewind();
         this.flush();
+        for (const chat of this.chats) this.link.send(JSON.stringify(chat.listen()));
       },
       onFrame: (frame) => this.receive(frame),
       onStatus: () => {
@@ -172,8 +176,8 @@ export class LiveClient {
     }
   }
 
-  /** {@link send} for a value that is JSON text already. */
-  sendJson(payload: string): Promise<unknown> {
+  /** {@link send} for a value that is JSON text already. @param token of the chat to which it goes, if to one */
+  sendJson(payload: string, token?: string): Promise<unknown> {
     const { messageLimit } = this.options.live;
     try {
       const size = byteLength(payload);
@@ -183,7 +187,7 @@ export class LiveClient {
           `liveSend(data): ${size} bytes as JSON, and at most ${messageLimit} are allowed. Send less at a time.`,
         );
       }
-      const answer = handled(this.outbox.add(payload));
+      const answer = handled(this.outbox.add(payload, token));
       this.options.watch?.queued(this.outbox.newest, payload);
       this.flush();
       return answer;
@@ -191,6 +195,21 @@ export class LiveClient {
       this.options.watch?.unsent?.(payload, error);
       return handled(Promise.reject(error));
     }
+  }
+
+  /** Opens one of the page's chats: its whole history comes, and then what is said. @param token from the page */
+  openChat(token: string, on: ChatEvents): Chat {
+    const chat = new Chat({
+      ...on,
+      token,
+      box: this.chats.length,
+      clientId: this.options.clientId,
+      pending: this.outbox.inherited.filter((message) => message.token === token),
+      send: (payload) => this.sendJson(payload, token),
+    });
+    this.chats.push(chat);
+    if (this.link.status === "open") this.link.send(JSON.stringify(chat.listen()));
+    return chat;
   }
 
   /** A hint that network or computer are back. */
@@ -266,6 +285,9 @@ export class LiveClient {
           this.outbox.release();
           this.flush();
         }
+        break;
+      case "chat":
+        this.chats[frame.b]?.take(frame);
         break;
       case "wait":
         this.options.onWaiting?.(frame.text);

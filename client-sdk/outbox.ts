@@ -45,8 +45,17 @@ interface Entry {
   readonly text: string;
   readonly bytes: number;
   readonly storageKey: string;
-  /** Null for messages of an earlier page load: nobody waits for them any more. */
+  /** Null for messages of an earlier page load, but for those of chats: nobody waits for them any more. */
   readonly promise: { resolve(value: unknown): void; reject(error: WalrasError): void } | null;
+}
+
+/** A chat message that an earlier page load has sent. */
+export interface Inherited {
+  /** Of the chat; see {@link Send}. */
+  readonly token: string;
+  readonly text: string;
+  /** As that of {@link Outbox.add}. */
+  readonly answer: Promise<unknown>;
 }
 
 /** What became of an answer. */
@@ -62,6 +71,8 @@ export type Settled = "done" | "refused" | "again" | "unknown";
 export class Outbox {
   /** False once the storage has refused: messages sent since then do not survive a reload. */
   persistent = true;
+  /** Chat messages of earlier page loads that are not answered: the page shows them as on their way. */
+  readonly inherited: Inherited[] = [];
   private readonly options: OutboxOptions;
   private readonly limit: number;
   /** In order of sending; keys are `c.n`. */
@@ -103,13 +114,14 @@ export class Outbox {
    * Numbers a message and keeps it until it is answered.
    *
    * @param payload JSON text
+   * @param token of the chat to which it goes; left out: it goes to the live method
    * @returns a promise of the answer's value; rejects with the refusal
    * @throws WalrasError `outbox_full`, without using up a number
    */
-  add(payload: string): Promise<unknown> {
+  add(payload: string, token?: string): Promise<unknown> {
     const { clientId, page } = this.options;
     const n = this.lastNumber + 1;
-    const text = `{"k":"send","c":${JSON.stringify(clientId)},"n":${n},"p":${JSON.stringify(page)},${this.before(n)}"d":${payload}}`;
+    const text = `{"k":"send","c":${JSON.stringify(clientId)},"n":${n},"p":${JSON.stringify(page)},${this.before(n)}${token === undefined ? "" : `"t":${JSON.stringify(token)},`}"d":${payload}}`;
     const bytes = byteLength(text);
     if (this.bytes + bytes > this.limit || this.size >= OUTBOX_MESSAGES) {
       throw new WalrasError(
@@ -213,6 +225,16 @@ export class Outbox {
     return last === undefined ? "" : `"b":${JSON.stringify([last.c, last.n])},`;
   }
 
+  private awaited(token: string, text: string): Entry["promise"] {
+    let promise: Entry["promise"] = null;
+    const answer = new Promise((resolve, reject) => {
+      promise = { resolve, reject };
+    });
+    answer.catch(() => {});
+    this.inherited.push({ token, text, answer });
+    return promise;
+  }
+
   private keep(entry: Entry): void {
     this.entries.set(`${entry.c}.${entry.n}`, entry);
     this.bytes += entry.bytes;
@@ -251,7 +273,8 @@ export class Outbox {
         const text = parts.length === 3 ? storage.get(storageKey) : null;
         const send = text === null ? null : readSend(text);
         if (text === null || !send) continue;
-        const entry: Entry = { c: send.c, n: send.n, text, bytes: byteLength(text), storageKey, promise: null };
+        const promise = send.t === undefined ? null : this.awaited(send.t, String(send.d));
+        const entry: Entry = { c: send.c, n: send.n, text, bytes: byteLength(text), storageKey, promise };
         found.push({ load: Number(parts[0]), entry });
       }
     } catch {

@@ -3,6 +3,7 @@
  * exists before any script of the author runs. The one module that touches the browser's globals.
  */
 import { callMessage } from "./call.ts";
+import type { Chat, ChatEvents } from "./chat.ts";
 import { formatCurrency, toAmount } from "./currency.ts";
 import { makeClientId, systemEnv } from "./env.ts";
 import { codeOf, messageOf, WalrasError } from "./errors.ts";
@@ -49,6 +50,8 @@ declare global {
     walrasPanel?: PagePanel;
     liveSend: LiveGlobal["send"];
     live: LiveGlobal;
+    /** For the script of chats (chat-widget.ts), which only pages with a chat load. null: the page has no connection. */
+    walrasChat(token: string, on: ChatEvents): Chat | null;
   }
 }
 
@@ -118,6 +121,11 @@ window.live = {
     callback(window.live.status);
     return () => listeners.delete(callback);
   },
+};
+
+window.walrasChat = (token, on) => {
+  begin();
+  return client?.openChat(token, on) ?? null;
 };
 
 watchPageForm({

@@ -17,6 +17,9 @@ export const FRAME_TYPE = "w";
 /** Largest live message, in bytes of its JSON text, unless the server's configuration says otherwise. */
 export const DEFAULT_MESSAGE_LIMIT = 64 * 1024;
 
+/** Most characters of one chat message, unless the server's configuration says otherwise. */
+export const DEFAULT_CHAT_LIMIT = 2_000;
+
 /** WebSocket close codes. Every code but LEFT and REPLACED makes a page ask for a fresh seat and come back. */
 export const CloseCode = {
   /** The page went away on purpose. */
@@ -90,7 +93,7 @@ export interface Hello {
   i?: 1;
 }
 
-/** One liveSend. */
+/** One liveSend, or one message of a chat. */
 export interface Send {
   k: "send";
   /** clientId of the page load that made the message (a reloaded page sends its predecessor's first). */
@@ -104,6 +107,8 @@ export interface Send {
   b?: [c: string, n: number];
   /** The payload: any JSON value. */
   d: unknown;
+  /** Set: `d` is the text of a chat message, and this the token of its {@link Listen chat}. */
+  t?: string;
 }
 
 /** On a page where groups form: nobody looks at it (`a`), or somebody does again. */
@@ -113,7 +118,19 @@ export interface Away {
   a: boolean;
 }
 
-export type ClientFrame = Hello | Send | Away;
+/** A chat of the page begins to listen, on each connection after the welcome. */
+export interface Listen {
+  k: "listen";
+  c: string;
+  /** Which of the page's chats it is: named in what comes for it. */
+  b: number;
+  /** What the server put into the page: participant, page, channel and nickname, signed. */
+  t: string;
+  /** The last number of each source (see {@link ChatLine}) that the page has. */
+  s: Record<string, number>;
+}
+
+export type ClientFrame = Hello | Send | Listen | Away;
 
 /** Answer to hello, after which deliveries flow. Catch-up frames come before it. */
 export interface Welcome {
@@ -187,7 +204,30 @@ export interface StateFrame {
   f?: 1;
 }
 
-export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice | Waiting | StateFrame;
+/** One message of a chat. Those of a source come in the order of their numbers; a page shows all in the order of time. */
+export interface ChatLine {
+  /** Where it was written, and its number there: no other line of the channel has both. */
+  s: string;
+  n: number;
+  /** Milliseconds since 1970 (UTC). */
+  t: number;
+  nickname: string;
+  text: string;
+  /** Written by this page's participant. */
+  me?: 1;
+}
+
+/** Lines of one of the page's chats: first all that it does not have, then what is new. */
+export interface ChatFrame {
+  k: "chat";
+  /** See {@link Listen}. */
+  b: number;
+  m: ChatLine[];
+  /** Set: from here on the chat has everything that there is. */
+  u?: 1;
+}
+
+export type ServerFrame = Welcome | Delivery | AnswerFrame | Reload | Notice | Waiting | StateFrame | ChatFrame;
 
 /** What a page needs to take its place in the room, embedded in the page or fetched from `seatUrl`. */
 export interface Seat {

@@ -101,6 +101,8 @@ export interface PageSpec {
   readonly keepsInputs?: boolean | undefined;
   /** Told when a player on this page has come, or is gone for longer than the grace time; returns deliveries. */
   readonly presence: ((player: never, connected: boolean, call: never) => unknown) | undefined;
+  /** Sees a chat message before it is posted: returns another text, `{ refuse }` or nothing. */
+  readonly onChat: ((player: never, message: never) => unknown) | undefined;
   /** Set: a wait page. */
   readonly wait: WaitSpec | undefined;
 }

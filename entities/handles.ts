@@ -1,6 +1,7 @@
 import { formatCurrency } from "../client-sdk/currency.ts";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { ModelSpec } from "./app-spec.ts";
+import { postChat } from "./chat.ts";
 import { classOf, type Getter, type Handle, ROW, VIEW } from "./handle.ts";
 import type { Row } from "./memory.ts";
 import { formatsOf } from "./money.ts";
@@ -132,6 +133,9 @@ const GROUP_METHODS = {
   },
   timers(this: Handle, which: unknown) {
     return timers(this[VIEW], which);
+  },
+  postChat(this: Handle, text: unknown, options: unknown) {
+    postChat(this[VIEW], text, options);
   },
 };
 

@@ -2,7 +2,7 @@ import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import type { MoneyFormats } from "./money.ts";
 import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
-import { ParticipantTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
+import { ChatTable, ParticipantTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
 
 /** One row as an actor holds it: the newest values, committed or not. */
@@ -62,7 +62,8 @@ export class GroupMemory {
   readonly participants = new Map<number, Row>();
   /** The people of its players, wherever they are, by id: what never changes of them. */
   readonly people = new Map<number, Values>();
-  /** Extra rows by table name and n, in order of creation; the timers are among them. */
+  /** Extra rows by table name and n, in order of creation; the timers are among them, and chat messages that are
+   * not stored yet. */
   readonly extras = new Map<string, Map<number, Row>>();
   /** Pending deadlines by n. */
   readonly timers = new Map<number, Row>();
@@ -114,6 +115,7 @@ export class GroupMemory {
     for (const values of rows.waits) this.waits.set(values.page as string, new Row(WaitPageTable, null, values));
     for (const values of rows.timers) this.timers.set(values.n as number, new Row(TimerTable, null, values));
     this.extras.set(TimerTable.name, this.timers);
+    this.extras.set(ChatTable.name, new Map());
     for (const model of Object.values(app.extras)) {
       const byNumber = new Map<number, Row>();
       for (const values of rows.extras.get(model.table.name) ?? []) {

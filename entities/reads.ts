@@ -5,6 +5,7 @@ import type { Dialect, SqlTable, SqlTables } from "./sql.ts";
 import { type Deadline, ELSEWHERE, type GroupRows, type JournalEntry, type Reads } from "./store.ts";
 import {
   ActorTable,
+  ChatTable,
   ClientTable,
   JournalTable,
   MARK_SPAN,
@@ -45,6 +46,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   const client = sql.get(ClientTable);
   const mark = sql.get(MessageMarkTable);
   const timer = sql.get(TimerTable);
+  const chat = sql.get(ChatTable);
   const deadline = ["dueAt", "actorId", "n"].map((name) => timer.at(name)).join(", ");
   const text = {
     participantByCode: select(participant, "code"),
@@ -83,6 +85,15 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
         and ${player.at("payoff")} <> 0`;
       })
       .join(" union all "),
+    chatHeads: `select ${chat.at("actorId")} as "actorId", max(${chat.at("n")}) as "n" from ${chat.path}
+      where ${chat.at("channel")} = $1 group by ${chat.at("actorId")}`,
+    chatMessages: `select ${chat.list("m")} from ${
+      side.dialect === "postgres"
+        ? "unnest($1::bigint[], $2::bigint[]) v(actor, n)"
+        : "(select json_extract(value, '$[0]') as actor, json_extract(value, '$[1]') as n from json_each($1)) v"
+    } cross join ${chat.path} m where m.${chat.at("actorId")} = v.actor and m.${chat.at("n")} > v.n
+      and m.${chat.at("channel")} = $${side.dialect === "postgres" ? 3 : 2}
+      order by m.${chat.at("actorId")}, m.${chat.at("n")}`,
     size:
       side.dialect === "postgres"
         ? `select pg_database_size(current_database())::float8 as "bytes"`
@@ -223,6 +234,18 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     async lastNumber(participantId, clientId) {
       const [row] = await find(client, text.lastNumber, participantId, clientId);
       return row === undefined ? 0 : Number(row.n);
+    },
+
+    async chatHeads(channel) {
+      const rows = await side.all<{ actorId: number; n: number }>({ text: text.chatHeads, values: [channel] });
+      return new Map(rows.map(({ actorId, n }) => [Number(actorId), Number(n)]));
+    },
+
+    async chatMessages(channel, after) {
+      const pairs = [...after];
+      const bounds = side.dialect === "postgres" ? [[...after.keys()], [...after.values()]] : [JSON.stringify(pairs)];
+      const rows = await side.all<Values>({ text: text.chatMessages, values: [...bounds, channel] });
+      return rows.map((row) => chat.decode(row));
     },
 
     async size() {

@@ -8,6 +8,8 @@ export type EntryKind =
   | "adopted"
   | "message"
   | "refused"
+  /** A message of a chat, posted or refused. */
+  | "chat"
   | "start"
   | "view"
   | "submit"
@@ -202,6 +204,10 @@ export interface Reads extends WatchReads {
   message(participantId: number, clientId: string, n: number): Promise<JournalEntry | undefined>;
   /** The highest n of a client that was stored, 0 if none. */
   lastNumber(participantId: number, clientId: string): Promise<number>;
+  /** For each group that has written into a channel of a chat, its last number there. */
+  chatHeads(channel: string): Promise<Map<number, number>>;
+  /** A channel's messages of these groups behind the number given for each, in the order in which each wrote them. */
+  chatMessages(channel: string, after: ReadonlyMap<number, number>): Promise<Values[]>;
   /** Bytes of the whole database, with its indexes. */
   size(): Promise<number>;
   /** Deadlines of all groups up to a time, in the order (dueAt, actorId, n), at most so many; those behind `after`. */

@@ -233,6 +233,29 @@ export const WaitPageTable = makeTable({
   indexes: [["sessionId"]],
 });
 
+/**
+ * The messages of chats. `n` counts with the chatCount of the group that wrote it: a channel may be shared by many
+ * groups, each of which numbers its own, so that whoever reads on from the last number of each misses nothing.
+ */
+export const ChatTable = makeTable({
+  name: "chat_message",
+  columns: {
+    actorId: "link",
+    n: "integer",
+    sessionId: "link",
+    /** null: written by the app itself. */
+    participantId: "link",
+    /** `session-app-name`, see chat.ts. */
+    channel: "text",
+    nickname: "text",
+    body: "longText",
+    at: "timestamp",
+  },
+  key: ["actorId", "n"],
+  required: ["sessionId", "channel", "nickname", "body", "at"],
+  indexes: [["channel", "actorId", "n"]],
+});
+
 /** The ordered log of everything that changed a group. */
 export const JournalTable = makeTable({
   name: "journal",
@@ -305,6 +328,7 @@ export const SYSTEM_TABLES: readonly Table[] = [
   ActorTable,
   TimerTable,
   WaitPageTable,
+  ChatTable,
   JournalTable,
   ClientTable,
   MessageMarkTable,
@@ -322,6 +346,8 @@ export const GROUP_COLUMNS = {
   extraCount: "integer",
   /** The last number given to a timer of this group. */
   timerCount: "integer",
+  /** The last number given to a chat message of this group. */
+  chatCount: "integer",
   /** Common deadlines of pages by name, once their time has begun. */
   pageDeadlines: "json",
 } as const satisfies Record<string, ColumnKind>;

@@ -22,7 +22,7 @@ export function forTemplate(value: unknown): unknown {
 /** A page is looked at, not worked on; and the class is nobody's business. */
 const NOT_FOR_TEMPLATES: ReadonlySet<string> = new Set([
   ...["constructor", "toJSON", "delete"],
-  ...["after", "every", "at", "cancel", "timers"],
+  ...["after", "every", "at", "cancel", "timers", "postChat"],
 ]);
 
 const snakeNames = new WeakMap<ModelSpec, Map<string, string>>();

@@ -1,6 +1,6 @@
 import type { GroupMemory, Row } from "./memory.ts";
-import { TimerTable } from "./system-tables.ts";
-import type { RowChange, Value, Values } from "./tables.ts";
+import { ChatTable, TimerTable } from "./system-tables.ts";
+import type { RowChange, Table, Value, Values } from "./tables.ts";
 
 /** A field as somebody has written it. */
 export interface WrittenField {
@@ -58,13 +58,12 @@ export class Unit {
     return this.#deleted;
   }
 
-  /** Adds an extra row or a timer and gives it the group's next number; a timer may have its number already. */
+  /** Adds an extra row, a timer or a chat message and gives it the group's next number; a timer may have its number already. */
   create(row: Row): void {
     const { group } = this.#memory;
-    const isTimer = row.table === TimerTable;
-    const counter = isTimer ? "timerCount" : "extraCount";
+    const counter = COUNTERS.get(row.table) ?? "extraCount";
     const last = (group.values[counter] ?? 0) as number;
-    const given = isTimer ? (row.values.n as number | undefined) : undefined;
+    const given = row.table === TimerTable ? (row.values.n as number | undefined) : undefined;
     const n = given ?? last + 1;
     this.set(group, counter, Math.max(last, Math.abs(n)));
     row.values.actorId = this.#memory.actorId;
@@ -154,11 +153,20 @@ export class Unit {
     if (this.version > 0) this.#memory.takenBack.add(this.version);
   }
 
-  /** Called when it has committed: deleted rows leave memory. */
+  /** Called when it has committed: deleted rows leave memory, and chat messages, which are read from the database. */
   settle(): void {
+    for (const row of this.#created) {
+      if (row.table === ChatTable) this.#memory.extrasOf(ChatTable).delete(row.values.n as number);
+    }
     for (const row of this.#deleted) this.#memory.extrasOf(row.table).delete(row.values.n as number);
   }
 }
+
+/** Columns of the group that count rows of Walras' own tables; all rows of authors count together. */
+const COUNTERS: ReadonlyMap<Table, string> = new Map([
+  [TimerTable, "timerCount"],
+  [ChatTable, "chatCount"],
+]);
 
 /** JSON text of changes for the journal: table, key and values, in the order in which they were made. */
 export function changesToJson(changes: readonly RowChange[]): string | null {

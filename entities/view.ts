@@ -7,7 +7,7 @@ import { extraHandle, groupHandle, playerHandle } from "./handles.ts";
 import { type GroupMemory, Row, type SessionFacts } from "./memory.ts";
 import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
 import { type Owner, OwnFields, ownObject } from "./own-fields.ts";
-import { TimerTable } from "./system-tables.ts";
+import { ChatTable, TimerTable } from "./system-tables.ts";
 import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
 import { Unit } from "./unit.ts";
@@ -338,6 +338,15 @@ export abstract class View {
     const row = new Row(TimerTable, null, { page: null, ...values });
     this.insert(row);
     return row.values.n as number;
+  }
+
+  /** A new message of a chat; see chat.ts for the authors' side, which checks it. @returns its row, which has its
+   * number now or, of an async call, when it is stored */
+  addChat(values: { participantId: number | null; channel: string; nickname: string; body: string }): Row {
+    this.check();
+    const row = new Row(ChatTable, null, { sessionId: this.memory.session.id, ...values, at: this.now() });
+    this.insert(row);
+    return row;
   }
 
   /** The group's deadlines, the next one first. */

@@ -4,6 +4,7 @@ import type { Committer } from "../entities/committer.ts";
 import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import type { Store } from "../entities/store.ts";
 import type { Renderer } from "./calls.ts";
+import type { ChatDesk } from "./chats.ts";
 import type { GateLimits } from "./gate.ts";
 import type { Languages } from "./languages.ts";
 import type { Log } from "./log.ts";
@@ -39,6 +40,8 @@ export interface ActorWorld {
   /** JSON text of a frame as bytes for the wire. */
   readonly encodeFrame: (json: string) => Uint8Array;
   readonly limits: ActorLimits;
+  /** The chats of all groups. Left out: there are none. */
+  readonly chats?: ChatDesk | undefined;
 }
 
 export interface ActorLimits {
@@ -47,6 +50,9 @@ export interface ActorLimits {
   /** Live messages a second and participant, in the long run and at once. */
   readonly rate: number;
   readonly burst: number;
+  /** Characters of one chat message, and for how many live messages it counts. */
+  readonly chatCharacters: number;
+  readonly chatCost: number;
   /** Units and bytes of one group that run ahead of the database. */
   readonly uncommittedUnits: number;
   readonly uncommittedBytes: number;

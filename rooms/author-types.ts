@@ -179,6 +179,14 @@ export interface GroupBuiltIns<G extends Fields, P extends Fields, S extends Fie
   cancel(timer: number | string | Timer<never>): boolean;
   /** The timers that have not fired, the next one first; those of a name, or all. */
   timers(timer?: string | Timer<never>): PendingTimer[];
+  /**
+   * Writes into a chat of this app, as the app itself: a moderator, or a machine that talks along. Like everything
+   * that the present call does, it happens when that is stored.
+   *
+   * @param chat `channel` as in `{{ chat channel=… }}`; left out: the group's own
+   * @throws AuthorError `wrong_text`, `wrong_nickname`, `wrong_channel`
+   */
+  postChat(text: string, chat: { nickname: string; channel?: string | number }): void;
 }
 
 /** A timer by its name, with the type of its payload; `app.timer` returns it. */
@@ -301,10 +309,18 @@ type DeepReadonly<T> = T extends (...args: never) => unknown
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has the type void
 export type Silence = undefined | void;
 
+/** A message in a chat, as its page's `onChat` sees it. */
+export interface ChatMessage {
+  readonly text: string;
+  /** As the template names it; the group's id where it names none. */
+  readonly channel: string;
+  readonly nickname: string;
+}
+
 /**
  * A page of an app; its template is `<Name>.html` beside the app's index.ts.
  *
- * Each of its functions may be async: the group plays on while it waits, what it writes is stored together with what
+ * Each of its functions but onChat may be async: the group plays on while it waits, what it writes is stored together with what
  * it is a part of (the form and the move to the next page, say), and if others have changed meanwhile what it writes,
  * it runs again, up to three times.
  */
@@ -334,4 +350,9 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
    * Where it is async, `player.connected` changes when it is through.
    */
   presence?: (player: Pl, connected: boolean, call: HookCall) => OrLater<Messages | Silence>;
+  /**
+   * Sees each message that this player writes in a `{{ chat }}` of the page, before the others do: returns another
+   * text to be posted in its place, `{ refuse: "why" }`, which only the player sees, or nothing.
+   */
+  onChat?: (player: Pl, message: ChatMessage) => string | { readonly refuse: string } | Silence;
 }

@@ -7,6 +7,7 @@ import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { isLobby } from "./arrivals.ts";
 import { type BarrierFacts, BarrierWork, type PastRounds } from "./barrier-work.ts";
+import { tellChats } from "./chats.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";
@@ -259,7 +260,8 @@ export class Barriers {
       const ids = await world.committer.transact((write) => write.insert(ActorTable, Array(missing).fill(actor)));
       work.number(ids);
     }
-    const result = await world.committer.together(work.units());
+    const units = work.units();
+    const result = await world.committer.together(units);
     if (result === "stale") {
       for (const actor of held) actor.stale();
       return "again";
@@ -270,6 +272,7 @@ export class Barriers {
       return "done";
     }
     this.#end(barrier, held);
+    for (const unit of units) tellChats(world, unit);
     for (const id of work.replacing) this.#wake(id);
     if (work.sharedChanged) this.#actors.endSession(session.id);
     const pages = JSON.parse(rows[0]?.session.pages as string);

@@ -2,6 +2,7 @@ import type { CurrencyFormat, PageFacts, PageLive, Seat, Send } from "../client-
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { Store, Writer } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
+import type { ChatBox, ChatOptions } from "./chat-box.ts";
 import type { SessionEdit } from "./edit-session.ts";
 import type { Language } from "./languages.ts";
 import type { FormContext } from "./page-form.ts";
@@ -27,7 +28,7 @@ export type Command =
   | { kind: "replace"; participantId: number; before: number }
   /** The computer does what there is to do on this page. Answers `goto`. */
   | { kind: "computer"; participantId: number; pageIndex: number }
-  /** Where is the participant, and is that page live? For a fresh seat. */
+  /** Where is the participant? For a fresh seat. */
   | { kind: "whereabouts"; participantId: number };
 
 /** What came with the link by which a participant entered. It counts where nothing is known yet. */
@@ -43,7 +44,7 @@ export type Reply =
   | { kind: "page"; html: string; nonce: string; live: PageLive | null; seatSlot: string | null; status: number }
   /** The participant is (now) at this index: redirect there. */
   | { kind: "goto"; pageIndex: number }
-  | { kind: "at"; pageIndex: number; page: string; live: boolean }
+  | { kind: "at"; pageIndex: number; page: string }
   /** This actor does not have the participant (any more): look them up again. */
   | { kind: "elsewhere" }
   /** Not done. `retry`: the same command may succeed later. `stack`: of the author's function or template
@@ -70,6 +71,8 @@ export interface PageContext {
   readonly seatSlot: string | null;
   /** A page-level error of a failed submit. */
   readonly error: string | undefined;
+  /** What `{{ chat }}` shows. @throws AuthorError for a channel or nickname that is none */
+  readonly chat: (options: ChatOptions) => ChatBox;
   /** Set: a wait page. */
   readonly wait: WaitContext | undefined;
   /** The page's form as this player sees it; undefined: the page has no fields. */
@@ -109,6 +112,8 @@ export interface Renderer {
 export interface Rendered {
   html: string;
   nonce: string;
+  /** Its template has asked for a chat, and so for the connection without which that is mute. */
+  hasChat?: boolean;
 }
 
 /** One entry of walras.config.ts. */

@@ -7,7 +7,7 @@ import type { PageOptions } from "./author-types.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
 import { hasAsyncHook } from "./hooks.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
-import { checkHook, checkObject } from "./option-checks.ts";
+import { checkHook, checkObject, checkSyncHook } from "./option-checks.ts";
 import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
 
 const PAGE_FUNCTIONS = [
@@ -28,6 +28,7 @@ const PAGE_OPTIONS = [
   ...LIVE_OPTIONS,
   ...FORM_OPTIONS,
   ...PAGE_FUNCTIONS,
+  "onChat",
 ];
 
 /** The options of any page: whose fields its form sets is checked where the form is, what its messages are where they are. */
@@ -62,6 +63,8 @@ export function makePage(
   checkKeys(options, PAGE_OPTIONS, where);
   const { history, allowBack, preserveUnsubmittedInputs } = options;
   for (const key of PAGE_FUNCTIONS) checkHook(options[key], `${where}: ${key}`);
+  const why = "a message is posted or refused at once. Set a timer for what takes its time, group.after(0, ...).";
+  checkSyncHook(options.onChat, `${where}: onChat`, why);
   for (const [key, value] of Object.entries({ history, allowBack, preserveUnsubmittedInputs })) {
     if (value === undefined || typeof value === "boolean") continue;
     throw new AuthorError("wrong_option", `${where}: ${key} is ${describe(value)}; give it true or false.`);
@@ -82,6 +85,7 @@ export function makePage(
     keepsInputs: preserveUnsubmittedInputs,
     timeout: timeoutOf(options, where),
     presence: options.presence,
+    onChat: options.onChat,
     wait: undefined,
   };
 }

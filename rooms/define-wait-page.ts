@@ -14,7 +14,7 @@ export type WaitPageOptions<Pl, Gr, Sub> = WaitPageBasics<Pl> & (WaitForGroup<Pl
 
 /** What every wait page may have; its template, `<Name>.html`, is optional. */
 export interface WaitPageBasics<Pl>
-  extends Pick<PageOptions<Pl>, "history" | "presence" | "isDisplayed" | "varsForTemplate" | "jsVars"> {
+  extends Pick<PageOptions<Pl>, "history" | "presence" | "onChat" | "isDisplayed" | "varsForTemplate" | "jsVars"> {
   /** Default: "Please wait". */
   title?: string | ((player: Pl, call: HookCall) => OrLater<string>);
   /** Default: "Waiting for the other participants." */
@@ -79,7 +79,15 @@ interface RawOptions {
   afterAllPlayersArrive?: unknown;
 }
 
-const PAGE_KEYS = [...LIVE_OPTIONS, "history", "presence", "isDisplayed", "varsForTemplate", "jsVars"] as const;
+const PAGE_KEYS = [
+  ...LIVE_OPTIONS,
+  "history",
+  "presence",
+  "onChat",
+  "isDisplayed",
+  "varsForTemplate",
+  "jsVars",
+] as const;
 const WAIT_KEYS = [
   "title",
   "body",

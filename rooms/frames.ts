@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { checkText, isStorableText, type Json } from "../client-sdk/json.ts";
-import { type Hello, Refusal } from "../client-sdk/protocol.ts";
+import { type Hello, type Listen, Refusal } from "../client-sdk/protocol.ts";
 import { FRAME_HEADER } from "../client-sdk/wire.ts";
 import type { IncomingMessage } from "./message-turn.ts";
 
@@ -18,9 +18,12 @@ export type Incoming =
   | { kind: "hello"; hello: Hello }
   | { kind: "send"; message: IncomingMessage }
   | { kind: "away"; away: boolean }
+  | { kind: "listen"; listen: Listen }
   | { kind: "malformed"; why: string };
 
 const CLIENT_ID = /^[\w-]{8,64}$/;
+/** Of a chat: signed, so that only its form is looked at here. */
+const TOKEN = /^[\w-]{1,2000}\.[\w-]{1,100}$/;
 
 /** Reads the JSON bytes of a frame; never throws, whatever the bytes. @param messageBytes limit of one message's data */
 export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
@@ -37,6 +40,7 @@ export function decodeFrame(bytes: Uint8Array, messageBytes: number): Incoming {
   if (k === "hello") return hello(frame as Record<string, unknown>, c);
   if (k === "send") return send(frame as Record<string, unknown>, c, messageBytes);
   if (k === "away") return typeof a === "boolean" ? { kind: "away", away: a } : malformed("neither here nor away");
+  if (k === "listen") return listen(frame as Record<string, unknown>, c);
   return malformed("unknown kind");
 }
 
@@ -49,18 +53,33 @@ function hello({ v, s, h, x = 0, i }: Record<string, unknown>, c: string): Incom
   };
 }
 
+function listen({ b, t, s }: Record<string, unknown>, c: string): Incoming {
+  if (!isSeq(b)) return malformed("no chat");
+  if (typeof t !== "string" || !TOKEN.test(t)) return malformed("no chat token");
+  if (typeof s !== "object" || s === null || !Object.values(s).every(isSeq)) return malformed("no chat numbers");
+  return { kind: "listen", listen: { k: "listen", c, b, t, s: s as Listen["s"] } };
+}
+
 function isSeq(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function send(frame: Record<string, unknown>, c: string, messageBytes: number): Incoming {
-  const { n, p, b } = frame;
+  const { n, p, b, t } = frame;
   if (!Number.isSafeInteger(n) || (n as number) < 1) return malformed("no number");
   if (typeof p !== "string" || p.length > 300 || !isStorableText(p)) return malformed("no page");
   if (b !== undefined && !isNumber(b)) return malformed("no number before");
+  if (t !== undefined && (typeof t !== "string" || !TOKEN.test(t))) return malformed("no chat token");
   if (!Object.hasOwn(frame, "d")) return malformed("no data");
   const d = frame.d as Json;
-  const head = { k: "send" as const, c, n: n as number, p, ...(b === undefined ? {} : { b }) };
+  const head = {
+    k: "send" as const,
+    c,
+    n: n as number,
+    p,
+    ...(b === undefined ? {} : { b }),
+    ...(t === undefined ? {} : { t }),
+  };
   try {
     checkText(d, "liveSend(data)");
     const text = JSON.stringify(d);

@@ -6,11 +6,14 @@ import { messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import { Committer } from "../entities/committer.ts";
 import { NO_OWN_FIELDS } from "../entities/own-fields.ts";
+import { readSecret } from "../entities/secret.ts";
 import { draftSession, writeSession } from "../entities/sessions.ts";
 import type { Store } from "../entities/store.ts";
 import type { ActorLimits, ActorWorld } from "./actor-world.ts";
 import { Actors } from "./actors.ts";
 import type { Game, Renderer } from "./calls.ts";
+import { chatSeal } from "./chat-seal.ts";
+import { Chats } from "./chats.ts";
 import { startColyseus } from "./colyseus-server.ts";
 import { editSession } from "./edit-session.ts";
 import { encodeFrame } from "./frames.ts";
@@ -62,8 +65,13 @@ export async function startGame(options: GameOptions): Promise<Game> {
       actors.announce(reason !== null);
     },
   });
+  const chats = new Chats({
+    seal: chatSeal(await readSecret({ read: store.read, transact: (work) => committer.transact(work) }, "chat secret")),
+    ...{ read: store.read, log, sleep, after: systemEnv.after },
+  });
   const world: ActorWorld = {
     store,
+    chats,
     committer,
     apps,
     renderer: options.renderer,
@@ -165,6 +173,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
       actors
         .checkOwnership()
         .catch((error: unknown) => log.warn("ownership was not checked", { error: messageOf(error) }));
+      chats.poll();
     };
     timers.push(setInterval(check, limits.ownership).unref());
   }

@@ -272,6 +272,12 @@ export class Gate {
     if (member !== undefined) this.#frame(member, { k: "wait", text });
   }
 
+  /** A frame that is none of the group's deliveries, as JSON text. */
+  pass(connection: Connection, json: string): void {
+    const member = this.#members.get(connection);
+    if (member !== undefined) this.#write(member, this.#options.encode(json));
+  }
+
   /** Whether the store takes writes, to one that could not hear the {@link broadcast}. */
   notice(connection: Connection, halted: boolean): void {
     const member = this.#members.get(connection);

@@ -1,3 +1,5 @@
+import { DEFAULT_CHAT_LIMIT } from "../client-sdk/protocol.ts";
+
 /** All limits and times of a running game, with their defaults. */
 export const GAME_LIMITS = {
   /** Sockets of all participants that may be open at once. */
@@ -8,6 +10,11 @@ export const GAME_LIMITS = {
   rate: 50,
   /** Live messages at once. */
   burst: 100,
+  /** Characters of one chat message. */
+  chatCharacters: DEFAULT_CHAT_LIMIT,
+  /** Live messages for which one chat message counts in the limits above: it is kept, and shown to everybody anew at
+   * each page load. */
+  chatCost: 10,
   /** Units and bytes of one group that run ahead of the database. */
   uncommittedUnits: 64,
   uncommittedBytes: 1024 * 1024,

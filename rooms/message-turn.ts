@@ -6,6 +6,7 @@ import { Dice } from "../entities/random.ts";
 import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { AsyncCall, isAsyncMethod } from "./async-call.ts";
+import { chatInput, postMessage } from "./chat-turn.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";
 import { type CallOutput, CallRecord } from "./live-call.ts";
@@ -94,6 +95,7 @@ export class MessageTurn implements Turn {
         );
       }
       const page = this.#page(actor);
+      if (this.#isChat) return postMessage(actor, this.#participantId, page, this.#message, this.#from);
       if (page.live === undefined) {
         throw new WalrasError(Refusal.NOT_LIVE, `${p} has no live method, so liveSend cannot be used there.`);
       }
@@ -134,6 +136,17 @@ export class MessageTurn implements Turn {
   onFail(callback: (error: WalrasError) => void): this {
     this.#failed = callback;
     return this;
+  }
+
+  get #isChat(): boolean {
+    return this.#message.t !== undefined;
+  }
+
+  /** What came in, as the journal keeps it. */
+  #input(actor: Actor): string | null {
+    return this.#isChat && this.#message.text !== null
+      ? chatInput(actor, this.#participantId, this.#message)
+      : this.#message.text;
   }
 
   #page(actor: Actor): PageSpec {
@@ -233,7 +246,8 @@ export class MessageTurn implements Turn {
 
   /** Refused for good: the answer is kept, so that the same number gets it again. */
   #refuse(actor: Actor, error: unknown): Outcome {
-    const { c, n, p, text } = this.#message;
+    const { c, n, p } = this.#message;
+    const where = this.#isChat ? `${p} onChat` : `${p} live`;
     const refusal = refusalOf(error, actor.world.development);
     if (refusal.code === Refusal.FAILED) {
       actor.world.log.error("a live method failed", { page: p, error: messageOf(error), stack: stackOf(error) });
@@ -242,20 +256,20 @@ export class MessageTurn implements Turn {
     const output: RecordedOutput = { e: { code: refusal.code, message: refusal.message }, ...this.#results };
     const answer: Answer = { c, n, e: refusal };
     const release = (): void => {
-      actor.inspection?.failed(error, { where: `${p} live`, participantId: this.#participantId, c, n });
+      actor.inspection?.failed(error, { where, participantId: this.#participantId, c, n });
       if (this.#from !== null) actor.gate.answer(this.#from, answer);
     };
     if (this.#unstorable) return { undo, release };
     return {
       undo,
       entry: {
-        kind: "refused",
+        kind: this.#isChat ? "chat" : "refused",
         at: actor.world.now(),
         participantId: this.#participantId,
         page: p,
         clientId: c,
         n,
-        input: this.#spoiled === undefined ? text : null,
+        input: this.#spoiled === undefined ? this.#input(actor) : null,
         output: JSON.stringify(output),
       },
       release,
@@ -274,7 +288,8 @@ export class MessageTurn implements Turn {
 
   /** The number is in the journal: the answer is what it says there. */
   async #answerAgain(actor: Actor): Promise<void> {
-    const { c, n, text } = this.#message;
+    const { c, n } = this.#message;
+    const text = this.#input(actor);
     const from = this.#from;
     if (from === null) return;
     try {

@@ -10,6 +10,7 @@ import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { advanceWait } from "./advance.ts";
 import type { Command, Reply, WaitContext } from "./calls.ts";
+import { chatBox } from "./chat-box.ts";
 import { connects } from "./connects.ts";
 import { post } from "./deliveries.ts";
 import { type Posted, showForm } from "./form-turn.ts";
@@ -106,6 +107,9 @@ function refusal({ code, message, retry }: WalrasError): Reply {
   return { kind: "refused", code, message, retry };
 }
 
+/** Those whose template has shown a chat in this process. */
+const pagesWithChat = new WeakSet<PageSpec>();
+
 /** As what the journal keeps what they did. */
 const ENTRIES: Readonly<Record<Command["kind"], EntryKind>> = {
   start: "start",
@@ -170,8 +174,7 @@ class Visit {
         return undefined;
       case "whereabouts": {
         if (walk.index === 0) return undefined;
-        const live = connects(this.#actor.app, walk.page);
-        return { kind: "at", pageIndex: walk.index, page: walk.identity, live };
+        return { kind: "at", pageIndex: walk.index, page: walk.identity };
       }
       case "view": {
         if (command.pageIndex !== walk.index || walk.skip()) return undefined;
@@ -272,53 +275,63 @@ class Visit {
     const jsVars = page.jsVars === undefined ? undefined : this.#variables("jsVars", page.jsVars);
     const form = showForm(walk.scene, posted, errors);
     const player = forTemplate(this.#view.player(walk.player)) as Record<string, unknown>;
-    const live: PageLive | null = !connects(app, page)
-      ? null
-      : {
-          v: PROTOCOL_VERSION,
-          page: identity,
-          seq: this.#actor.seq,
-          now: this.#at,
-          seat: null,
-          seatUrl: `/p/${this.#participant.values.code}/seat`,
-          messageLimit: world.limits.messageBytes,
-          history: page.history,
-          currency: language.currency,
-          ...this.#state(),
-        };
-    const seatSlot = live === null ? null : `walras-seat-${world.newSecret()}`;
+    const connection: PageLive = {
+      v: PROTOCOL_VERSION,
+      page: identity,
+      seq: this.#actor.seq,
+      now: this.#at,
+      seat: null,
+      seatUrl: `/p/${this.#participant.values.code}/seat`,
+      messageLimit: world.limits.messageBytes,
+      history: page.history,
+      currency: language.currency,
+      ...this.#state(),
+    };
+    const slot = `walras-seat-${world.newSecret()}`;
     const { group, session, subsession, participant } = player;
-    const { html, nonce } = world.watchdog.watch(`${app.name}/${page.name}.html`, () =>
-      runIn(this.#view, () =>
-        world.renderer.render({
-          app,
-          page,
-          identity,
-          pageIndex: index,
-          pageCount: this.#actor.itinerary.length,
-          participantCode: this.#participant.values.code as string,
-          variables: {
-            player,
-            group,
-            session,
-            subsession,
-            participant,
-            C: constantsForTemplate(app.constants),
-            ...vars,
-          },
-          jsVars,
-          live,
-          seatSlot,
-          ...form,
-          wait: this.#waitPage(),
-          canGoBack: walk.before() !== undefined,
-          timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
-          currency: language.currency,
-          language,
-          facts: this.#facts(),
-        }),
-      ),
-    );
+    const render = (live: PageLive | null) =>
+      world.watchdog.watch(`${app.name}/${page.name}.html`, () =>
+        runIn(this.#view, () =>
+          world.renderer.render({
+            app,
+            page,
+            identity,
+            pageIndex: index,
+            pageCount: this.#actor.itinerary.length,
+            participantCode: this.#participant.values.code as string,
+            variables: {
+              player,
+              group,
+              session,
+              subsession,
+              participant,
+              C: constantsForTemplate(app.constants),
+              ...vars,
+            },
+            jsVars,
+            live,
+            seatSlot: live === null ? null : slot,
+            chat: (options) => chatBox(walk, options),
+            ...form,
+            wait: this.#waitPage(),
+            canGoBack: walk.before() !== undefined,
+            timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
+            currency: language.currency,
+            language,
+            facts: this.#facts(),
+          }),
+        ),
+      );
+    let live = connects(app, page) || pagesWithChat.has(page) ? connection : null;
+    let rendered = render(live);
+    if (rendered.hasChat === true && live === null) {
+      // Its head, which loads the script, was written before the template came to its chat.
+      pagesWithChat.add(page);
+      live = connection;
+      rendered = render(live);
+    }
+    const seatSlot = live === null ? null : slot;
+    const { html, nonce } = rendered;
     return { kind: "page", html, nonce, live, seatSlot, status: errors === undefined ? 200 : 422 };
   }
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../client-sdk/errors.ts";
-import { type Hello, PROTOCOL_VERSION, Refusal, type RefusalBody } from "../client-sdk/protocol.ts";
+import { type Hello, type Listen, PROTOCOL_VERSION, Refusal, type RefusalBody } from "../client-sdk/protocol.ts";
 import type { Actor } from "./actor.ts";
 import type { Actors } from "./actors.ts";
 import { decodeFrame } from "./frames.ts";
@@ -59,6 +59,7 @@ export class Reception {
 
   leave({ connection, actor }: Seated): void {
     actor.gate.detach(connection);
+    this.#actors.world.chats?.leave(connection);
     actor.inspection?.leave(connection);
     actor.presence.leave(connection);
     actor.lastActive = this.#actors.world.monotonic();
@@ -75,6 +76,8 @@ export class Reception {
       const { connection, actor } = seated;
       connection.away = frame.away;
       if (actor.loaded && !actor.dead) actor.waits.seen();
+    } else if (frame.kind === "listen") {
+      this.#listen(seated, frame.listen);
     } else {
       this.#send(seated, frame.message);
     }
@@ -115,6 +118,22 @@ export class Reception {
     }
   }
 
+  /** A chat of the page wants to be told what is said. */
+  #listen(seated: Seated, { b, t, s }: Listen): void {
+    const { connection, actor } = seated;
+    const { chats } = this.#actors.world;
+    const place = chats?.seal.open(t);
+    const isOwn = place?.participantId === connection.participantId && place.page === connection.page;
+    if (place === undefined || !isOwn || !this.#greeted.has(connection)) {
+      this.malformed(seated, "a chat that is not this page's");
+    } else if (this.#wait(connection.participantId) > 0) {
+      // Each may make the server read the whole chat.
+      actor.gate.drop(connection);
+    } else {
+      chats?.listen({ connection, actor, box: b, place, seen: s });
+    }
+  }
+
   /** Not in our protocol: said to the sender and, within the rate limit, to the log. Nobody is kicked. */
   malformed({ connection, actor }: Seated, why: string): void {
     if (this.#wait(connection.participantId) > 0) return;
@@ -127,10 +146,11 @@ export class Reception {
     const { participantId } = connection;
     const { c, n } = message;
     const { limits, committer } = this.#actors.world;
+    const cost = message.t === undefined ? 1 : limits.chatCost;
     const refuse = (body: RefusalBody): void => actor.gate.refuse(connection, c, n, body);
-    const after = this.#wait(participantId);
+    const after = this.#wait(participantId, cost);
     if (after > 0) {
-      const text = `Too many messages; at most ${limits.rate} a second.`;
+      const text = `Too many messages; at most ${limits.rate / cost} a second.`;
       refuse({ code: Refusal.TOO_FAST, message: text, retry: true, after });
       return;
     }
@@ -149,14 +169,14 @@ export class Reception {
   }
 
   /** Milliseconds until this participant may send again; 0: now. All of their tabs count together. */
-  #wait(participantId: number): number {
+  #wait(participantId: number, cost = 1): number {
     const { limits, monotonic } = this.#actors.world;
     let bucket = this.#buckets.get(participantId);
     if (bucket === undefined) {
       bucket = new TokenBucket(limits.rate, limits.burst, monotonic());
       this.#buckets.set(participantId, bucket);
     }
-    return bucket.take(monotonic());
+    return bucket.take(monotonic(), cost);
   }
 }
 

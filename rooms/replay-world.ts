@@ -1,6 +1,7 @@
 import type { GroupRows, JournalEntry, Reads, Store } from "../entities/store.ts";
 import type { Values } from "../entities/tables.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { chatSeal } from "./chat-seal.ts";
 import { Languages, PLAIN_POINTS } from "./languages.ts";
 import { GAME_LIMITS } from "./limits.ts";
 import type { ReplayOptions } from "./replay.ts";
@@ -69,6 +70,8 @@ export function replayWorld({ app, decimals, ownFields, ...options }: ReplayOpti
         newSecret: () => "replay",
         encodeFrame: none,
         limits: GAME_LIMITS,
+        // Nobody listens, and places are sealed and opened again at once.
+        chats: { seal: chatSeal("replay"), posted: () => {}, listen: none, leave: none },
       };
     },
     at: (entry) => {

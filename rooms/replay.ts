@@ -8,6 +8,7 @@ import type { Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { Actor } from "./actor.ts";
 import type { Command } from "./calls.ts";
+import type { RecordedChat } from "./chat-turn.ts";
 import type { RecordedOutput } from "./deliveries.ts";
 import { type FoundAtLoad, NO_MONEY, withMoney } from "./found-at-load.ts";
 import type { Languages } from "./languages.ts";
@@ -207,6 +208,16 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
       actor.clients.learn(participantId, clientId, n - 1);
       const data: unknown = JSON.parse(input);
       return new MessageTurn(participantId, { k: "send", c: clientId, n, p: page ?? "", d: data, text: input }, null);
+    }
+    case "chat": {
+      // As with messages: refused on sight, or by the database.
+      if (input === null || participantId === null || clientId === null || n === null) return undefined;
+      actor.clients.learn(participantId, clientId, n - 1);
+      const { channel, nickname, text } = JSON.parse(input) as RecordedChat;
+      const p = page ?? "";
+      const t = actor.world.chats?.seal.seal({ participantId, page: p, channel, nickname }) ?? "";
+      const message = { k: "send" as const, c: clientId, n, p, d: text, t, text: JSON.stringify(text) };
+      return new MessageTurn(participantId, message, null);
     }
     case "start":
     case "view":

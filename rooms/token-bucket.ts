@@ -13,14 +13,15 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes a token: 0 if there was one, else the milliseconds until there will be. */
-  take(now: number): number {
+  /** Takes a token, or several: 0 if they were there, else the milliseconds until they will be. */
+  take(now: number, count = 1): number {
+    const wanted = Math.min(count, this.#burst);
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate);
     this.#at = now;
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
+    if (this.#tokens >= wanted) {
+      this.#tokens -= wanted;
       return 0;
     }
-    return Math.max(1, Math.ceil(((1 - this.#tokens) / this.#rate) * 1000));
+    return Math.max(1, Math.ceil(((wanted - this.#tokens) / this.#rate) * 1000));
   }
 }

@@ -8,6 +8,7 @@ import type { Unit } from "../entities/unit.ts";
 import type { Actor } from "./actor.ts";
 import { playerLeft } from "./call-end.ts";
 import { Chain, type RunTurn } from "./chain.ts";
+import { tellChats } from "./chats.ts";
 import { Mailbox, type TurnRunner } from "./mailbox.ts";
 import { stackOf } from "./refusals.ts";
 import { type EntryDraft, journalEntry, type Outcome, type Turn } from "./turn.ts";
@@ -155,6 +156,7 @@ export class Turns implements CommitOwner, TurnRunner {
       const change = published?.commit(stored.entry.seq, stored.changes);
       if (change !== undefined) gate.publish(stored.entry.seq, change);
       inspection?.committed(stored);
+      tellChats(world, stored);
     }
     if (outcome.unit !== undefined) this.#tellLeft(outcome.unit);
     try {

@@ -243,7 +243,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
       if (reply.code === Refusal.REPLACED) return { seat: null, reload: true };
       throw new WalrasError(reply.code, reply.message, { retry: reply.retry });
     }
-    const isThere = reply !== "finished" && reply.kind === "at" && reply.live && reply.pageIndex === pageIndex;
+    const isThere = reply !== "finished" && reply.kind === "at" && reply.pageIndex === pageIndex;
     if (!isThere || pageIndex === undefined || found.actorId === null) return { seat: null, reload: true };
     return { seat: await game.seat(found.actorId, found.id, pageIndex, inspects) };
   }

@@ -31,10 +31,11 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     apps,
     liveScriptSource: join(PROJECT_ROOT, "client-sdk/page.ts"),
     formScriptSource: join(PROJECT_ROOT, "client-sdk/form-script.ts"),
+    chatScriptSource: join(PROJECT_ROOT, "client-sdk/chat-widget.ts"),
     monitorScriptSource: join(PROJECT_ROOT, "client-sdk/monitor/main.ts"),
     panelScriptSource: development ? join(PROJECT_ROOT, "client-sdk/panel/main.ts") : undefined,
   });
-  const { stylesheet, liveScript, formScript } = assets;
+  const { stylesheet, liveScript, formScript, chatScript } = assets;
   const templates = new Templates({
     root,
     development,
@@ -42,6 +43,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     stylesheet,
     liveScript,
     formScript,
+    chatScript,
     languages: config.languages ?? new Languages({ language: config.language, currency: config.currency }),
   });
   templates.check();

@@ -19,6 +19,7 @@ export interface Assets {
   stylesheet: string;
   liveScript: string;
   formScript: string;
+  chatScript: string;
   /** Of the experimenter's monitor. */
   monitorScript: string;
   /** Gzipped size of the live script in bytes. */
@@ -31,9 +32,10 @@ export interface Assets {
 export interface AssetsOptions {
   root: string;
   apps: ReadonlyMap<string, AppSpec>;
-  /** Sources of the scripts of live pages and of all pages, bundled at start. */
+  /** Sources of the scripts of live pages, of all pages, and of pages with a chat, bundled at start. */
   liveScriptSource: string;
   formScriptSource: string;
+  chatScriptSource: string;
   monitorScriptSource: string;
   /** Left out in production. */
   panelScriptSource?: string | undefined;
@@ -44,14 +46,15 @@ export interface AssetsOptions {
  * has it, too), and the project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
-  const { liveScriptSource, formScriptSource, monitorScriptSource, panelScriptSource } = options;
+  const { liveScriptSource, formScriptSource, chatScriptSource, monitorScriptSource, panelScriptSource } = options;
   const sources = [
     liveScriptSource,
     formScriptSource,
+    chatScriptSource,
     monitorScriptSource,
     ...(panelScriptSource === undefined ? [] : [panelScriptSource]),
   ];
-  const [[script = NOTHING, form = NOTHING, monitor = NOTHING, panel], css, icon] = await Promise.all([
+  const [[script = NOTHING, form = NOTHING, chat = NOTHING, monitor = NOTHING, panel], css, icon] = await Promise.all([
     bundle(sources, panelScriptSource !== undefined),
     readFile(join(import.meta.dirname, "views/walras.css")),
     readFile(join(import.meta.dirname, "views/favicon.svg")),
@@ -59,6 +62,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
   const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
   const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
   const formScript = asset("form", "js", "text/javascript; charset=utf-8", form);
+  const chatScript = asset("chat", "js", "text/javascript; charset=utf-8", chat);
   const monitorScript = asset("monitor", "js", "text/javascript; charset=utf-8", monitor);
   const panelScript = panel && asset("panel", "js", "text/javascript; charset=utf-8", panel);
   const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
@@ -67,6 +71,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     stylesheet,
     liveScript,
     formScript,
+    chatScript,
     monitorScript,
     favicon,
     ...(panelScript ? [panelScript] : []),
@@ -89,6 +94,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     stylesheet: stylesheet.url,
     liveScript: liveScript.url,
     formScript: formScript.url,
+    chatScript: chatScript.url,
     monitorScript: monitorScript.url,
     liveScriptSize: liveScript.gzipped.length,
     panelScript: panelScript?.url,

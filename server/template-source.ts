@@ -213,6 +213,10 @@ function translateTag(tag: SourceTag, word: string, folder: string, place: Place
     case "back_button":
       if (!rest.startsWith("(")) return value(rest === "" ? body : `back_button(${rest})`);
       break;
+    case "chat":
+      // Under a name of its own, so that a variable of an author's cannot hide it.
+      if (/^($|\w+\s*=)/.test(rest)) return value(`walras_chat(${translateArguments(rest)})`);
+      break;
     case "empty":
       if (rest === "") return block("else");
       break;

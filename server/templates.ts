@@ -7,6 +7,7 @@ import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { PageContext, Rendered, Renderer, WaitContext } from "../rooms/calls.ts";
 import { type Language, Languages, PLAIN_POINTS } from "../rooms/languages.ts";
+import { chatTag } from "./chat-html.ts";
 import { type EngineOptions, TemplateEngine, WAIT_PAGE } from "./template-engine.ts";
 import { escapeHtml, scriptJson } from "./template-filters.ts";
 import { errorSummary, formTags } from "./template-forms.ts";
@@ -18,6 +19,7 @@ export interface TemplatesOptions extends EngineOptions {
   stylesheet: string;
   liveScript: string;
   formScript: string;
+  chatScript: string;
   /** Default: English. */
   languages?: Languages | undefined;
 }
@@ -82,12 +84,15 @@ export class Templates implements Renderer {
     }
     const nonce = randomBytes(16).toString("base64url");
     const language = context.language ?? this.languages.of();
+    const { chat: make } = context;
+    const chats = chatTag({ make, language, script: this.#options.chatScript });
     const html = this.#engine.render(this.#templateOf(context.app, context.page), {
       ...formTags(context.form, context.page.name, { texts: language.texts, currency: context.currency }),
       ...waitVariables(context.wait),
       ...context.variables,
       ...buttons(context.canGoBack, language),
       walras_nonce: nonce,
+      walras_chat: chats.chat,
       ...spoken(language),
       walras_title: context.app.title,
       walras_stylesheet: this.#options.stylesheet,
@@ -105,7 +110,7 @@ export class Templates implements Renderer {
       walras_money: language.money,
       walras_facts: context.facts === undefined ? "" : scriptJson(context.facts),
     });
-    return { html, nonce };
+    return { html, nonce, hasChat: chats.count > 0 };
   }
 
   /**

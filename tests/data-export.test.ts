@@ -252,7 +252,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     const files = unzip(readFileSync(out));
     expect([...files.keys()]).toEqual([
       ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "sessions.csv"],
-      ...["payments.csv", "PageTimes.csv", "journal.csv"],
+      ...["payments.csv", "PageTimes.csv", "ChatMessages.csv", "journal.csv"],
       ...["data_dictionary.csv", "versions.json", "README.txt", "SHA256SUMS"],
     ]);
     const sums = String(files.get("SHA256SUMS")).trim().split("\n");

@@ -99,7 +99,16 @@ test("tables have the built-in columns first and the author's in snake case afte
   const columns = (table: { columns: readonly { column: string }[] }) => table.columns.map((column) => column.column);
   expect(spec.group.table.name).toBe("auction_group");
   expect(columns(spec.group.table)).toEqual([
-    ...["id", "session_id", "subsession_id", "round_number", "id_in_subsession", "extra_count", "timer_count"],
+    ...[
+      "id",
+      "session_id",
+      "subsession_id",
+      "round_number",
+      "id_in_subsession",
+      "extra_count",
+      "timer_count",
+      "chat_count",
+    ],
     ...["page_deadlines", "highest_bid", "board"],
   ]);
   expect(spec.player.table.name).toBe("auction_player");

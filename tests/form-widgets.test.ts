@@ -85,6 +85,7 @@ async function render(source: string, fields: string[], shown: Shown = {}): Prom
     stylesheet: "/s.css",
     liveScript: "/l.js",
     formScript: "/f.js",
+    chatScript: "/c.js",
   });
   const context = {
     app: app.spec,

@@ -373,7 +373,7 @@ test("static files are those of the app, the project and Walras, and no others",
 async function remount(game: Game, options: { development?: boolean } = {}) {
   const { development = true } = options;
   const { apps } = server.game;
-  const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js" };
+  const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js", chatScript: "/c.js" };
   const again = await mountAgain(game, {
     root: TEST_PROJECT,
     database: { file: "none.sqlite3" },

@@ -241,7 +241,7 @@ test("bots have the state, and wait for what is to become of it", async () => {
   const tabs: Tab[] = [];
   let changes = 0;
   for (const { code } of guests) {
-    const events = { page() {}, delivery() {}, state: () => void changes++ };
+    const events = { page() {}, delivery() {}, state: () => void changes++, chat() {} };
     tabs.push(await headlessTab(`${game.base}/live/${code}`)(events));
   }
   const [first, second] = tabs as [Tab, Tab];

@@ -15,7 +15,7 @@ let server: TestServer;
 let locked: { base: string; stop(): Promise<void> };
 beforeAll(async () => {
   server = await startTestServer();
-  const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js" };
+  const urls = { stylesheet: "/s.css", liveScript: "/l.js", formScript: "/f.js", chatScript: "/c.js" };
   locked = await mountAgain(server.game, {
     root: TEST_PROJECT,
     database: { file: "none.sqlite3" },

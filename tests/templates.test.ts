@@ -31,6 +31,7 @@ function templates(development = true): Templates {
     stylesheet: "/s.css",
     liveScript: "/live.js",
     formScript: "/form.js",
+    chatScript: "/chat.js",
   });
 }
 
@@ -334,6 +335,7 @@ describe("a wait page", () => {
       stylesheet: "/s.css",
       liveScript: "/live.js",
       formScript: "/form.js",
+      chatScript: "/chat.js",
     });
     all.check();
     return all.render({ ...context({ n: 2 }, { wait }), app, page }).html;

@@ -9,6 +9,12 @@ export default defineBots(app, async (bot) => {
   bot.expect(bot.text.includes(`costs you ${cost} points`), "the page names the cost of the treatment");
   bot.expect(bot.text.includes(bot.idInGroup === 1 ? "You are Amber" : "You are Blue"), "the page names the role");
 
+  const partner = bot.idInGroup === 1 ? "Blue" : "Amber";
+  await bot.chat.send(`hello ${partner}`);
+  const greeting = await bot.chat.receive();
+  bot.expect(greeting.nickname, partner, "who has written is named");
+  bot.expect(greeting.text.startsWith("hello"), "the partner's words come as they are");
+
   await bot.submitMustFail({});
   await bot.submitMustFail({ effort: 8 });
   // Amber works less: her effort counts for both.
@@ -22,5 +28,7 @@ export default defineBots(app, async (bot) => {
 
   await bot.waitFor("Ranking");
   bot.expect(bot.text.includes("Your pair"), "one's own pair is in the ranking");
+  await bot.chat.send("well played");
+  await bot.chat.receive(({ text }) => text === "well played");
   await bot.submit();
 });

@@ -3,7 +3,7 @@ import { defineApp, integer, json, likert, text, treatmentOf } from "walras";
 const app = defineApp({
   name: "lobby",
   title: "Weakest link",
-  doc: "Pairs form as people arrive. Both choose an effort; the lower of the two counts. In the end everybody sees how all pairs did.",
+  doc: "Pairs form as people arrive. Both choose an effort; the lower of the two counts. They may talk before it; in the end everybody sees how all pairs did.",
   playersPerGroup: 2,
   roles: ["Amber", "Blue"],
   constants: {
@@ -90,6 +90,9 @@ app.waitPage("Everybody", {
   },
 });
 
-app.page("Ranking");
+app.page("Ranking", {
+  // A name of its own for each, since here all pairs talk to each other.
+  varsForTemplate: (player) => ({ nickname: `${player.role} of pair ${player.group.idInSubsession}` }),
+});
 
 export default app;

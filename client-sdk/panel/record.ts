@@ -132,6 +132,12 @@ export class PanelRecord implements PagePanel {
       case "notice":
         this.add("note", frame.halted ? "The server cannot save at the moment." : "The server saves again.");
         break;
+      case "chat":
+        for (const line of frame.m) {
+          const json = JSON.stringify(line);
+          this.add("in", `${line.nickname}: ${line.text}`, { json, bytes: byteLength(json), mark: "chat" });
+        }
+        break;
       case "wait":
         this.add("note", frame.text);
         break;

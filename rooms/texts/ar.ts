@@ -45,6 +45,16 @@ export const AR: LanguagePack = {
   stillThere: "هل ما زلت هنا؟ تُشكَّل المجموعات ممن ينظرون إلى هذه الصفحة.",
   iAmHere: "أنا هنا",
 
+  chat: "الدردشة",
+  chatInput: "رسالتك",
+  chatSend: "إرسال",
+  chatParticipant: "المشارك {id}",
+  chatMe: "{nickname} (أنا)",
+  chatEmpty: "يرجى كتابة شيء أولًا.",
+  chatTooLong: "الرسالة طويلة جدًا. يمكن إرسال {most} حرفًا على الأكثر.",
+  chatSending: "جارٍ الإرسال…",
+  chatNotSent: "لم تُرسَل الرسالة.",
+
   welcome: "مرحبًا",
   welcomeText: "مرحبًا. اضغط على الزر عندما تكون مستعدًا للبدء.",
   begin: "ابدأ",

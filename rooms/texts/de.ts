@@ -45,6 +45,16 @@ export const DE: LanguagePack = {
   stillThere: "Sind Sie noch da? Gruppen werden aus denen gebildet, die diese Seite ansehen.",
   iAmHere: "Ich bin da",
 
+  chat: "Chat",
+  chatInput: "Ihre Nachricht",
+  chatSend: "Senden",
+  chatParticipant: "Teilnehmer/in {id}",
+  chatMe: "{nickname} (ich)",
+  chatEmpty: "Bitte schreiben Sie zuerst etwas.",
+  chatTooLong: "Die Nachricht ist zu lang. Höchstens {most} Zeichen können gesendet werden.",
+  chatSending: "Wird gesendet …",
+  chatNotSent: "Die Nachricht wurde nicht gesendet.",
+
   welcome: "Willkommen",
   welcomeText: "Willkommen. Drücken Sie den Knopf, wenn Sie beginnen möchten.",
   begin: "Beginnen",

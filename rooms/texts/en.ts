@@ -29,6 +29,16 @@ export const EN = {
   stillThere: "Are you still there? Groups are formed of those who look at this page.",
   iAmHere: "I am here",
 
+  chat: "Chat",
+  chatInput: "Your message",
+  chatSend: "Send",
+  chatParticipant: "Participant {id}",
+  chatMe: "{nickname} (Me)",
+  chatEmpty: "Please write something first.",
+  chatTooLong: "The message is too long. At most {most} characters can be sent.",
+  chatSending: "Sending …",
+  chatNotSent: "The message was not sent.",
+
   welcome: "Welcome",
   welcomeText: "Welcome. Press the button when you are ready to begin.",
   begin: "Begin",

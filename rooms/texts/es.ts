@@ -45,6 +45,16 @@ export const ES: LanguagePack = {
   stillThere: "¿Sigue ahí? Los grupos se forman con quienes miran esta página.",
   iAmHere: "Estoy aquí",
 
+  chat: "Chat",
+  chatInput: "Su mensaje",
+  chatSend: "Enviar",
+  chatParticipant: "Participante {id}",
+  chatMe: "{nickname} (yo)",
+  chatEmpty: "Escriba algo primero, por favor.",
+  chatTooLong: "El mensaje es demasiado largo. Se pueden enviar {most} caracteres como máximo.",
+  chatSending: "Enviando…",
+  chatNotSent: "El mensaje no se ha enviado.",
+
   welcome: "Bienvenido/a",
   welcomeText: "Bienvenido/a. Pulse el botón cuando quiera comenzar.",
   begin: "Comenzar",

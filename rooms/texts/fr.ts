@@ -47,6 +47,16 @@ export const FR: LanguagePack = {
   stillThere: "Êtes-vous toujours là ? Les groupes se forment avec ceux qui regardent cette page.",
   iAmHere: "Je suis là",
 
+  chat: "Discussion",
+  chatInput: "Votre message",
+  chatSend: "Envoyer",
+  chatParticipant: "Participant {id}",
+  chatMe: "{nickname} (moi)",
+  chatEmpty: "Veuillez d’abord écrire quelque chose.",
+  chatTooLong: "Le message est trop long. On peut envoyer {most} caractères au plus.",
+  chatSending: "Envoi en cours…",
+  chatNotSent: "Le message n’a pas été envoyé.",
+
   welcome: "Bienvenue",
   welcomeText: "Bienvenue. Appuyez sur le bouton lorsque vous voulez commencer.",
   begin: "Commencer",

@@ -45,6 +45,16 @@ export const ZH: LanguagePack = {
   stillThere: "您还在吗？小组由正在查看此页面的人组成。",
   iAmHere: "我在",
 
+  chat: "聊天",
+  chatInput: "您的消息",
+  chatSend: "发送",
+  chatParticipant: "参与者 {id}",
+  chatMe: "{nickname}（我）",
+  chatEmpty: "请先输入内容。",
+  chatTooLong: "消息太长，最多可发送 {most} 个字符。",
+  chatSending: "正在发送…",
+  chatNotSent: "消息未能发送。",
+
   welcome: "欢迎",
   welcomeText: "欢迎。准备好后请点击按钮开始。",
   begin: "开始",

@@ -6,6 +6,7 @@ import { nearestName } from "../../entities/suggest.ts";
 import { SubsessionTable } from "../../entities/system-tables.ts";
 import type { Config } from "../../rooms/walras-config.ts";
 import { type Source, sessionsOf } from "./cells.ts";
+import { chat } from "./chat.ts";
 import { customExport } from "./custom.ts";
 import type { DataSet, DataTable, Listed } from "./data-set.ts";
 import { dictionary } from "./dictionary.ts";
@@ -125,6 +126,13 @@ function makers(apps: readonly AppSpec[]): Maker[] {
       title: "Page times",
       about: "When each participant left each page.",
       make: pageTimes,
+    },
+    {
+      id: "chat",
+      file: "ChatMessages",
+      title: "Chat logs",
+      about: "What was said in chats.",
+      make: chat,
     },
     {
       id: "journal",

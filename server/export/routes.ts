@@ -125,6 +125,7 @@ export function exportRoutes(options: ExportRoutes): Router {
   router.get("/ExportSessionWide/:code", guard, (request, response) =>
     response.redirect(303, `/export/file?what=wide&session=${encodeURIComponent(String(request.params.code))}`),
   );
+  router.get("/chat_export", guard, (_request, response) => response.redirect(303, "/export/file?what=chat"));
   router.get("/ExportPageTimes", guard, (_request, response) => response.redirect(303, "/export/file?what=page_times"));
 
   const form = express.urlencoded({ extended: false, limit: 10_000 });

@@ -94,7 +94,7 @@ export class FakeGroup {
       member.ready = true;
       return { k: "welcome", s: this.seq, t: 0 };
     }
-    if (frame.k === "away") return null;
+    if (frame.k === "away" || frame.k === "listen") return null;
     this.arrivals.push(frame);
     const { c, n } = frame;
     const known = this.answers.get(`${c}.${n}`);

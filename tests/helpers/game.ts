@@ -170,7 +170,7 @@ function pages(app: Application, game: Game): void {
       participantId: id,
     }));
     const answer: SeatAnswer =
-      reply.kind === "at" && reply.live
+      reply.kind === "at"
         ? { seat: await game.seat(actorId, participantId, reply.pageIndex) }
         : { seat: null, reload: true };
     response.json(answer);

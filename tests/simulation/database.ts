@@ -166,6 +166,9 @@ export class Database {
         isNew: !this.journal(actorId).some(({ kind }) => kind === "loaded"),
       };
     },
+    // Its app has no chat.
+    chatHeads: async () => new Map(),
+    chatMessages: async () => [],
     actor: async (id) => {
       const row = this.rows(ActorTable, { id })[0];
       if (row === undefined) return undefined;

@@ -149,7 +149,7 @@ export class Process {
     if (reply !== "finished" && reply.kind === "refused") {
       throw new WalrasError(reply.code, reply.message, { retry: reply.retry });
     }
-    const isThere = reply !== "finished" && reply.kind === "at" && reply.live && reply.pageIndex === pageIndex;
+    const isThere = reply !== "finished" && reply.kind === "at" && reply.pageIndex === pageIndex;
     if (!isThere || found.actorId === null) return { seat: null, reload: true };
     return { seat: await this.#reserve(found.actorId, found.id, pageIndex) };
   }
