@@ -1,3 +1,4 @@
+import { Chat } from "../client-sdk/chat.ts";
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { GroupState } from "../client-sdk/live-state.ts";
 import type { BotForm } from "./bot.ts";
@@ -124,10 +125,11 @@ class FrameTab implements Tab {
 
   /** Beside those that the page shows to who watches. */
   #openChats(): TabChat[] {
-    const frame = this.#window;
-    return [...frame.document.querySelectorAll<HTMLElement>("[data-chat]")].flatMap(
-      ({ dataset }) => frame.walrasChat(dataset.chat ?? "", { onLine: () => this.#events.chat() }) ?? [],
-    );
+    const { document, walrasClient } = this.#window;
+    const boxes = [...document.querySelectorAll<HTMLElement>("[data-chat]")];
+    const client = boxes.length === 0 ? null : walrasClient();
+    if (client === null) return [];
+    return boxes.map(({ dataset }) => new Chat(client, dataset.chat ?? "", { onLine: () => this.#events.chat() }));
   }
 
   #readView(): View {

@@ -2,7 +2,7 @@
  * The script of pages with a `{{ chat }}`: shows what is said, and sends what the participant writes. The page's
  * own script (page.ts) has the connection; see server/chat-html.ts for the elements.
  */
-import type { Chat } from "./chat.ts";
+import { Chat } from "./chat.ts";
 import type { ChatLine } from "./protocol.ts";
 
 /** What the server says of a chat, in the attributes of its element. */
@@ -53,11 +53,14 @@ class ChatWidget {
       this.send();
       input.focus();
     });
-    this.chat = window.walrasChat(this.facts.chat, {
-      onLine: (line, place) => this.show(line, place),
-      // The history is not read out, what is new is.
-      onReady: () => this.log.setAttribute("aria-live", "polite"),
-    });
+    const client = window.walrasClient();
+    this.chat =
+      client &&
+      new Chat(client, this.facts.chat, {
+        onLine: (line, place) => this.show(line, place),
+        // The history is not read out, what is new is.
+        onReady: () => this.log.setAttribute("aria-live", "polite"),
+      });
     for (const { text, answer } of this.chat?.pending ?? []) this.await(text, answer);
     this.grow();
   }

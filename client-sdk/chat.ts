@@ -1,3 +1,4 @@
+import type { ChatEnd, LiveClient } from "./live-client.ts";
 import type { Inherited } from "./outbox.ts";
 import type { ChatFrame, ChatLine, Listen } from "./protocol.ts";
 
@@ -8,40 +9,37 @@ export interface ChatEvents {
   onReady?(): void;
 }
 
-export interface ChatOptions extends ChatEvents {
-  /** From the page; see ChatBox. */
-  readonly token: string;
-  /** Which of the page's chats it is. */
-  readonly box: number;
-  readonly clientId: string;
+/**
+ * One of a page's chats: what has been said in it, each line once, in the order of time. Not in the script of every
+ * live page, but in that of pages with a chat (chat-widget.ts).
+ */
+export class Chat implements ChatEnd {
+  readonly lines: ChatLine[] = [];
   /** Messages to it that the page before this one had sent, and that are not answered yet. */
   readonly pending: readonly Inherited[];
-  /** @param payload JSON text */
-  send(payload: string): Promise<unknown>;
-}
-
-/** One of a page's chats: what has been said in it, each line once, in the order of time. */
-export class Chat {
-  readonly lines: ChatLine[] = [];
-  readonly pending: readonly Inherited[];
-  private readonly options: ChatOptions;
+  private readonly client: LiveClient;
+  private readonly token: string;
+  private readonly on: ChatEvents;
   /** The last number of each source. */
   private readonly seen: Record<string, number> = {};
 
-  constructor(options: ChatOptions) {
-    this.options = options;
-    this.pending = options.pending;
+  /** Its whole history comes, and then what is said. @param token of the chat, from the page */
+  constructor(client: LiveClient, token: string, on: ChatEvents) {
+    this.client = client;
+    this.token = token;
+    this.on = on;
+    this.pending = client.outbox.inherited.filter((message) => message.token === token);
+    client.addChat(this);
   }
 
   /** Posts a text. @returns a promise of its line's number; it rejects with the server's refusal */
   send(text: string): Promise<number> {
-    return this.options.send(JSON.stringify(text)) as Promise<number>;
+    return this.client.sendJson(JSON.stringify(text), this.token) as Promise<number>;
   }
 
   /** For each new connection: asks for what this page does not have. */
-  listen(): Listen {
-    const { box: b, token: t, clientId: c } = this.options;
-    return { k: "listen", c, b, t, s: this.seen };
+  listen(): Pick<Listen, "t" | "s"> {
+    return { t: this.token, s: this.seen };
   }
 
   take({ m, u }: ChatFrame): void {
@@ -51,9 +49,9 @@ export class Chat {
       let at = this.lines.length;
       while (at > 0 && isBefore(line, this.lines[at - 1] as ChatLine)) at--;
       this.lines.splice(at, 0, line);
-      this.options.onLine(line, at);
+      this.on.onLine(line, at);
     }
-    if (u) this.options.onReady?.();
+    if (u) this.on.onReady?.();
   }
 }
 

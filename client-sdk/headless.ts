@@ -1,5 +1,5 @@
 import WebSocket from "ws";
-import type { Chat } from "./chat.ts";
+import { Chat } from "./chat.ts";
 import { type Env, makeClientId, systemEnv } from "./env.ts";
 import { WalrasError } from "./errors.ts";
 import { LiveClient, type LiveStatus, type LiveWatch, storagePrefix } from "./live-client.ts";
@@ -257,14 +257,15 @@ export class HeadlessParticipant {
     });
     const { onState } = this.options;
     if (onState) this.client.state.onChange(onState);
-    this.chats = chatTokens(this.page.html).map((token, box) =>
-      (this.client as LiveClient).openChat(token, {
-        onLine: (line) => {
-          this.options.onChat?.(line, box);
-          this.changed();
-        },
-        onReady: () => this.changed(),
-      }),
+    this.chats = chatTokens(this.page.html).map(
+      (token, box) =>
+        new Chat(this.client as LiveClient, token, {
+          onLine: (line) => {
+            this.options.onChat?.(line, box);
+            this.changed();
+          },
+          onReady: () => this.changed(),
+        }),
     );
     this.client.start();
   }

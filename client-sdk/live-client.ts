@@ -1,5 +1,4 @@
 import { callMessage } from "./call.ts";
-import { Chat, type ChatEvents } from "./chat.ts";
 import type { Env } from "./env.ts";
 import { codeOf, WalrasError } from "./errors.ts";
 import { toJson } from "./json.ts";
@@ -9,7 +8,9 @@ import { Outbox, type OutboxStorage } from "./outbox.ts";
 import {
   type Answer,
   type Away,
+  type ChatFrame,
   type Delivery,
+  type Listen,
   type PageLive,
   PROTOCOL_VERSION,
   Refusal,
@@ -42,6 +43,13 @@ export interface LiveWatch {
   frame(frame: ServerFrame): void;
   /** The page is gone. */
   closed(): void;
+}
+
+/** What a chat of the page has to do with the connection; see chat.ts. */
+export interface ChatEnd {
+  /** Says which chat it is, and what it has. */
+  listen(): Pick<Listen, "t" | "s">;
+  take(frame: ChatFrame): void;
 }
 
 export interface LiveClientOptions {
@@ -90,7 +98,7 @@ export class LiveClient {
   private toldStatus: LiveStatus = "connecting";
   private cancelFlush = () => {};
   /** By their number in the frames. */
-  private readonly chats: Chat[] = [];
+  private readonly chats: ChatEnd[] = [];
 
   constructor(options: LiveClientOptions) {
     const { live, env, clientId, storage, prefix } = options;
@@ -125,7 +133,9 @@ export class LiveClient {
         if (this.isAway) this.sayAway();
         this.outbox.rewind();
         this.flush();
-        for (const chat of this.chats) this.link.send(JSON.stringify(chat.listen()));
+        this.chats.forEach((chat, box) => {
+          this.listen(chat, box);
+        });
       },
       onFrame: (frame) => this.receive(frame),
       onStatus: () => {
@@ -197,19 +207,14 @@ export class LiveClient {
     }
   }
 
-  /** Opens one of the page's chats: its whole history comes, and then what is said. @param token from the page */
-  openChat(token: string, on: ChatEvents): Chat {
-    const chat = new Chat({
-      ...on,
-      token,
-      box: this.chats.length,
-      clientId: this.options.clientId,
-      pending: this.outbox.inherited.filter((message) => message.token === token),
-      send: (payload) => this.sendJson(payload, token),
-    });
-    this.chats.push(chat);
-    if (this.link.status === "open") this.link.send(JSON.stringify(chat.listen()));
-    return chat;
+  /** Opens one of the page's chats. */
+  addChat(chat: ChatEnd): void {
+    this.listen(chat, this.chats.push(chat) - 1);
+  }
+
+  /** Not connected, it is asked again with the next welcome. */
+  private listen(chat: ChatEnd, b: number): void {
+    this.link.send(JSON.stringify({ k: "listen", c: this.options.clientId, b, ...chat.listen() } satisfies Listen));
   }
 
   /** A hint that network or computer are back. */

@@ -3,7 +3,6 @@
  * exists before any script of the author runs. The one module that touches the browser's globals.
  */
 import { callMessage } from "./call.ts";
-import type { Chat, ChatEvents } from "./chat.ts";
 import { formatCurrency, toAmount } from "./currency.ts";
 import { makeClientId, systemEnv } from "./env.ts";
 import { codeOf, messageOf, WalrasError } from "./errors.ts";
@@ -51,7 +50,7 @@ declare global {
     liveSend: LiveGlobal["send"];
     live: LiveGlobal;
     /** For the script of chats (chat-widget.ts), which only pages with a chat load. null: the page has no connection. */
-    walrasChat(token: string, on: ChatEvents): Chat | null;
+    walrasClient(): LiveClient | null;
   }
 }
 
@@ -123,9 +122,9 @@ window.live = {
   },
 };
 
-window.walrasChat = (token, on) => {
+window.walrasClient = () => {
   begin();
-  return client?.openChat(token, on) ?? null;
+  return client;
 };
 
 watchPageForm({

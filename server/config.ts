@@ -1,4 +1,5 @@
 import { WalrasError } from "../client-sdk/errors.ts";
+import { DEFAULT_CHAT_LIMIT } from "../client-sdk/protocol.ts";
 
 /** Every setting, as the environment variable of the name in the comment sets it. */
 export interface Settings {
@@ -23,6 +24,8 @@ export interface Settings {
   rate: number;
   /** WALRAS_BURST: live messages that one participant may send at once. */
   burst: number;
+  /** WALRAS_CHAT_LIMIT: characters of one chat message. */
+  chatLimit: number;
   /** WALRAS_SOCKETS: connections of all pages that may be open at once. */
   sockets: number;
   /** WALRAS_ARRIVALS: new participants of one session that one network address may start through a shared link at
@@ -42,6 +45,7 @@ export const DEFAULTS = {
   messageLimit: 64 * 1024,
   rate: 50,
   burst: 100,
+  chatLimit: DEFAULT_CHAT_LIMIT,
   sockets: 50_000,
   arrivals: 1000,
 } as const satisfies Partial<Settings>;
@@ -80,6 +84,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     messageLimit: number("WALRAS_MESSAGE_LIMIT", 1024, 16 * 1024 * 1024, DEFAULTS.messageLimit),
     rate: number("WALRAS_RATE", 1, 100_000, DEFAULTS.rate),
     burst: number("WALRAS_BURST", 1, 100_000, DEFAULTS.burst),
+    chatLimit: number("WALRAS_CHAT_LIMIT", 1, 50_000, DEFAULTS.chatLimit),
     sockets: number("WALRAS_SOCKETS", 1, 1_000_000, DEFAULTS.sockets),
     arrivals: number("WALRAS_ARRIVALS", 0, 1_000_000, DEFAULTS.arrivals),
     publicAddress: text("WALRAS_PUBLIC_ADDRESS"),

@@ -72,6 +72,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
         messageBytes: settings.messageLimit,
         rate: settings.rate,
         burst: settings.burst,
+        chatCharacters: settings.chatLimit,
         sockets: settings.sockets,
       },
       express: (app, game) =>

@@ -219,12 +219,14 @@ describe("on one server", () => {
     await expect(ann.chats[0]?.send("boom")).rejects.toMatchObject({ code: "failed" });
     await say(ann, "machine?");
     await sees(bob, ["Participant 1: HELLO", "Participant 1: machine?", "Machine: I am listening"]);
+    await say(ann, "think");
+    await ann.until(() => shown(ann).at(-1) === "Machine: I have thought about it");
     await leave(bob, "alert");
     await ann.until(() => shown(ann).includes("Alert: Somebody has left"));
     const { apps, store } = server.game;
     const id = (await store.read.whereabouts(codes[0] ?? ""))?.actorId ?? 0;
-    // Two posted, while what refused or threw has left nothing.
-    expect(await store.read.rows((apps.get("talk") as AppSpec).group.table, { id })).toMatchObject([{ heard: 2 }]);
+    // Three posted, while what refused or threw has left nothing.
+    expect(await store.read.rows((apps.get("talk") as AppSpec).group.table, { id })).toMatchObject([{ heard: 3 }]);
   });
 
   test("a live page's own messages and its chat do not meet, and the app writes into the chat from live methods, sync and async", async () => {

@@ -2,7 +2,8 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AuthorError, messageOf } from "../../client-sdk/errors.ts";
-import { LabSessionTable, SessionTable, SettingTable } from "../../entities/system-tables.ts";
+import { readSecret } from "../../entities/secret.ts";
+import { LabSessionTable, SessionTable } from "../../entities/system-tables.ts";
 import type { Values } from "../../entities/tables.ts";
 import type { Game } from "../../rooms/calls.ts";
 import type { Lab } from "../../rooms/labs.ts";
@@ -99,7 +100,8 @@ export class LabSecret {
 
   /** Sixteen hexadecimal digits: 64 bits that only this server can make. */
   async hash(lab: string, label: string): Promise<string> {
-    this.#secret ??= this.#read();
+    const { store, transact } = this.#game;
+    this.#secret ??= readSecret({ read: store.read, transact }, "lab secret");
     this.#secret.catch(() => {
       this.#secret = undefined;
     });
@@ -124,23 +126,6 @@ export class LabSecret {
   async isVisit(sessionId: number, visit: string): Promise<boolean> {
     const [id = "", hash = ""] = visit.split(".");
     return this.isRight(VISITS, `${sessionId}/${id}`, hash);
-  }
-
-  async #read(): Promise<string> {
-    const name = "lab secret";
-    const find = async () => (await this.#game.store.read.rows(SettingTable, { name }))[0]?.value;
-    const known = await find();
-    if (typeof known === "string") return known;
-    const value = randomBytes(32).toString("base64url");
-    try {
-      await this.#game.transact((write) => write.insert(SettingTable, [{ name, value }]));
-      return value;
-    } catch (error) {
-      // Another process may have made one at the same moment.
-      const theirs = await find();
-      if (typeof theirs === "string") return theirs;
-      throw error;
-    }
   }
 }
 

@@ -32,6 +32,7 @@ const KINDS: Readonly<Record<EntryKind, string>> = {
   submit: "a participant left a page by its form, or their time was up",
   message: "a page sent something to the server (liveSend)",
   refused: "a message that was not carried out",
+  chat: "a message in a chat, posted or refused",
   started: "an answer that takes its time was begun",
   yield: "a part of that answer",
   done: "the end of that answer",

@@ -112,6 +112,9 @@ test("the newest message is in view, unless somebody reads further up; what is n
   expect(await log.evaluate((one) => one.scrollHeight > one.clientHeight)).toBe(true);
   expect(await fromEnd()).toBeLessThan(2);
   expect(await log.getAttribute("aria-live")).toBe("polite");
+  expect(
+    Math.abs(Date.parse((await log.locator("time").last().getAttribute("datetime")) ?? "") - Date.now()),
+  ).toBeLessThan(60_000);
   await log.evaluate((one) => {
     one.scrollTop = 0;
   });
