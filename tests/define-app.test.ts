@@ -114,7 +114,7 @@ test("tables have the built-in columns first and the author's in snake case afte
   expect(spec.player.table.name).toBe("auction_player");
   expect(columns(spec.player.table)).toEqual([
     ...["id", "session_id", "subsession_id", "group_id", "participant_id", "round_number", "id_in_group", "payoff"],
-    ...["connected", "id_of_hero"],
+    ...["connected", "is_replaced", "id_of_hero"],
   ]);
   const offer = spec.extras.TradeOffer?.table;
   expect(offer?.name).toBe("auction_trade_offer");
