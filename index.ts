@@ -16,6 +16,7 @@ export {
   timestamp,
 } from "./entities/fields.ts";
 export { currencyRange, sum } from "./entities/money.ts";
+export { readCsv } from "./entities/read-csv.ts";
 export { assignTreatments, treatmentOf } from "./entities/treatments.ts";
 export { now, random } from "./entities/view.ts";
 export {
