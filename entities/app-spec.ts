@@ -93,6 +93,8 @@ export interface PageSpec {
   readonly beforeNextPage: ((player: never, how: PageEnd, call: never) => unknown) | undefined;
   /** Names the app to which the participant goes from here; nothing: to the next page. */
   readonly appAfterThisPage: ((player: never, upcomingApps: readonly string[], call: never) => unknown) | undefined;
+  /** Whether the app is over for the participant after this page, whatever rounds are left. */
+  readonly lastRound: ((player: never, call: never) => unknown) | undefined;
   /** How long participants may stay; undefined: as long as they like. */
   readonly timeout: PageTimeout | undefined;
   /** The participant may go back to the page before. */

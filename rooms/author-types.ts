@@ -338,6 +338,11 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
   /** Names the app to which the player goes from here, out of those to come; nothing: to the next page. */
   appAfterThisPage?: (player: Pl, upcomingApps: readonly string[], call: HookCall) => OrLater<string | undefined>;
   /**
+   * true: this was the player's last round. From here they go to the next app, or to the end of the study; others do not
+   * wait for them in the rounds that are left. For games that end by chance, or when somebody is out.
+   */
+  lastRound?: (player: Pl, call: HookCall) => OrLater<boolean>;
+  /**
    * true: what is typed and has not been sent is there again when the page is reloaded, inputs that the template has
    * by hand too, as long as they have a name. Kept in this tab of the browser only, until the page is left.
    */

@@ -18,6 +18,7 @@ const PAGE_FUNCTIONS = [
   "computer",
   "beforeNextPage",
   "appAfterThisPage",
+  "lastRound",
   "presence",
 ] as const;
 const PAGE_OPTIONS = [
@@ -81,6 +82,7 @@ export function makePage(
     computer: options.computer as PageSpec["computer"],
     beforeNextPage: options.beforeNextPage,
     appAfterThisPage: options.appAfterThisPage,
+    lastRound: options.lastRound,
     allowBack: allowBack ?? false,
     keepsInputs: preserveUnsubmittedInputs,
     timeout: timeoutOf(options, where),

@@ -86,6 +86,12 @@ export class Itinerary {
     );
   }
 
+  /** Index of what follows the last round of this app. */
+  get afterApp(): number {
+    const own = this.#pages[this.#last - 1]?.app;
+    return this.#pages.findLastIndex(({ app }) => app === own) + 2;
+  }
+
   /** Index of the first page of an app; undefined: the session has no such app. */
   beginningOf(app: string): number | undefined {
     const at = this.#pages.findIndex((page) => page.app === app);

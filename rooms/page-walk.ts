@@ -122,8 +122,14 @@ export class PageWalk {
     const { page } = this;
     this.#returned = { deliveries: this.call("beforeNextPage", page.beforeNextPage, end), page };
     const app = this.call("appAfterThisPage", page.appAfterThisPage, this.actor.itinerary.upcomingApps);
-    this.#set("pageIndex", this.#beginningOf(app) ?? this.index + 1);
+    this.#set("pageIndex", this.#beginningOf(app) ?? this.#afterRounds() ?? this.index + 1);
     this.skip();
+  }
+
+  /** Index behind all rounds of the app, if this was the player's last; undefined: it was not. */
+  #afterRounds(): number | undefined {
+    const { page, actor } = this;
+    return this.call("lastRound", page.lastRound) === true ? actor.itinerary.afterApp : undefined;
   }
 
   /** Index of the app that appAfterThisPage named; undefined: it named none. @throws AuthorError `unknown_app` */

@@ -123,6 +123,47 @@ describe("appAfterThisPage", () => {
   });
 });
 
+test("a last round leads out of the app, whatever rounds are left, and nobody waits there for who has gone", async () => {
+  const game = defineApp({ name: "game", playersPerGroup: 2, rounds: 5, player: { out: integer({ initial: 0 }) } });
+  game.page("Play", {
+    // The first player is out after round 2, the other plays on alone.
+    lastRound: (player) => player.idInGroup === 1 && player.roundNumber === 2,
+  });
+  game.waitPage("Meet");
+  game.page("Results", { lastRound: async (player) => player.roundNumber === 4 });
+  const after = defineApp({ name: "after" });
+  after.page("End");
+  const world = await sqlite.world([game.spec, after.spec]);
+  for (const [sequence, end] of [
+    [["game", "after"], "after/1/End"],
+    [["game"], "end"],
+  ] as const) {
+    const { walkers } = await walker(world, [...sequence], 2);
+    const [one, two] = [at(walkers, 0), at(walkers, 1)];
+    const reach = async (who: typeof one, page: string) => {
+      for (let tries = 0; (await who.at()) !== page; tries++) {
+        if (tries > 200) throw new Error(`at ${await who.at()}, not at ${page}`);
+        await new Promise((done) => setTimeout(done, 5));
+      }
+    };
+    await one.submit();
+    await two.submit();
+    for (const who of [one, two]) {
+      await reach(who, "game/1/Results");
+      await who.submit();
+    }
+    await one.submit();
+    await reach(one, end);
+    for (const round of [2, 3, 4]) {
+      await reach(two, `game/${round}/Play`);
+      await two.submit();
+      await reach(two, `game/${round}/Results`);
+      await two.submit();
+    }
+    await reach(two, end);
+  }
+});
+
 describe("the Back button", () => {
   function app() {
     const left: string[] = [];
