@@ -7,7 +7,7 @@ import { startCountdown } from "./countdown.ts";
 import { systemEnv } from "./env.ts";
 import type { PageFormData } from "./form-data.ts";
 import { restoreInputs } from "./form-inputs.ts";
-import { forgetOtherInputs, keepInputs } from "./kept-inputs.ts";
+import { forgetSentInputs, keepInputs } from "./kept-inputs.ts";
 import { watchWhereabouts } from "./moved-on.ts";
 import { watchSubmits } from "./page-form.ts";
 import { watchSlider } from "./slider.ts";
@@ -51,7 +51,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
 function keepTyped(form: HTMLFormElement, { keeps, failed }: PageFormData): void {
   try {
-    forgetOtherInputs(sessionStorage, location.pathname);
+    forgetSentInputs(sessionStorage, location.pathname);
     if (keeps) keepInputs(form, sessionStorage, location.pathname, !failed);
   } catch {
     // The browser keeps nothing for pages of this site.

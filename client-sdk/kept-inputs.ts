@@ -6,15 +6,15 @@ type Kept = Record<string, string[]>;
 /**
  * Keeps what is typed into a page and not sent yet through reloads, in this tab of the browser, and puts it back.
  *
- * @param path of the page. Only one page of a participant is kept: what belongs to another is forgotten
+ * @param path of the page
  * @param restore false: the page came back with errors, and the server has filled it in with what was posted
  */
 export function keepInputs(form: HTMLFormElement, storage: Storage, path: string, restore: boolean): void {
-  const known = read(storage, path);
-  if (known !== undefined && restore) fill(form, known);
+  const known = storage.getItem(PREFIX + path);
+  if (known !== null && restore) fill(form, JSON.parse(known));
   const keep = (): void => {
     try {
-      storage.setItem(keyOf(path), JSON.stringify({ path, values: values(form) }));
+      storage.setItem(PREFIX + path, JSON.stringify(values(form)));
     } catch {
       // Full: then a reload loses what is typed, as it would without all this.
     }
@@ -25,21 +25,25 @@ export function keepInputs(form: HTMLFormElement, storage: Storage, path: string
   addEventListener("pagehide", keep);
 }
 
-/** Forgets what was kept for another page of the participant: they have left it. */
-export function forgetOtherInputs(storage: Storage, path: string): void {
-  if (read(storage, path) === undefined) storage.removeItem(keyOf(path));
+/**
+ * Forgets what was kept for pages before this one, which have been sent; who has come back by the Back button finds
+ * those after it as they were. Other participants' pages may be frames of the same tab.
+ */
+export function forgetSentInputs(storage: Storage, path: string): void {
+  const [code, index] = placeOf(path);
+  for (const key of Object.keys(storage)) {
+    if (!key.startsWith(PREFIX)) continue;
+    const [otherCode, otherIndex] = placeOf(key.slice(PREFIX.length));
+    if (otherCode === code && otherIndex < index) storage.removeItem(key);
+  }
 }
 
-/** By participant, `/p/<code>`: the pages of several may be frames of one tab. */
-function keyOf(path: string): string {
-  return `walras-inputs ${path.split("/").slice(0, 3).join("/")}`;
-}
+const PREFIX = "walras-inputs ";
 
-function read(storage: Storage, path: string): Kept | undefined {
-  const text = storage.getItem(keyOf(path));
-  if (text === null) return undefined;
-  const kept = JSON.parse(text) as { path: string; values: Kept };
-  return kept.path === path ? kept.values : undefined;
+/** Code and index of `/p/<code>/<app>/<Page>/<index>`. */
+function placeOf(path: string): [string, number] {
+  const parts = path.split("/");
+  return [parts[2] ?? "", Number(parts.at(-1))];
 }
 
 function values(form: HTMLFormElement): Kept {

@@ -291,6 +291,31 @@ test("preserveUnsubmittedInputs keeps what is typed through reloads, until the p
   }
 });
 
+test("what was typed on a page that was left by Back is there again, until it is sent", async () => {
+  const page = await openSurvey();
+  await toYou(page);
+  await fillYou(page);
+  await next(page);
+  await toPage(page, "Your judgement");
+  for (const name of ["happiness", "probability"]) await page.click(`#id_${name}`);
+  await page.fill("#id_donation", "3");
+  await next(page);
+  // Half of the participants have said what they think before.
+  if ((await title(page)) !== "The end, almost") {
+    for (const name of ["trust", "fairness", "help", "risk"]) await page.check(`#id_${name}-2`, { force: true });
+    await next(page);
+  }
+  await page.fill("#id_comments", "a long\ntext");
+  await page.click(".otree-btn-back");
+  await page.waitForFunction(() => document.title !== "The end, almost");
+  await next(page);
+  expect(await page.inputValue("#id_comments")).toBe("a long\ntext");
+  await next(page);
+  expect(await title(page)).toBe("Thank you");
+  expect(await page.textContent("table")).toContain("a long");
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
 test("inputs that an author wrote by hand are kept, marked and focused like all others, and are forminputs", async () => {
   const project = await startTestServer();
   try {
