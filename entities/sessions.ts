@@ -15,6 +15,9 @@ import { ActorTable, ParticipantTable, SessionTable, SubsessionTable } from "./s
 import type { Table, Value, Values } from "./tables.ts";
 import { initialValues, roundCurrency } from "./values.ts";
 
+/** Runs a function of the author that may be async, under a name. */
+export type RunHook = (what: string, hook: (call: { readonly signal: AbortSignal }) => unknown) => Promise<unknown>;
+
 export interface NewSession {
   /** One entry of walras.config.ts; all of it is kept as the session's `config`. */
   readonly config: {
@@ -33,6 +36,8 @@ export interface NewSession {
   readonly formats?: MoneyFormats | undefined;
   /** What the project declares for participants and sessions. */
   readonly ownFields?: OwnFieldSpecs | undefined;
+  /** Runs creatingSession. Default: it takes as long as it takes. */
+  readonly runHook?: RunHook;
   /** Where the codes come from; a CSPRNG unless a test wants to know them. */
   readonly codes?: CodeSource;
 }
@@ -134,6 +139,8 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
   return { session, participants, apps: drafts };
 }
 
+const runFreely: RunHook = async (_what, hook) => hook({ signal: new AbortController().signal });
+
 interface DraftOf {
   readonly options: NewSession;
   readonly facts: SessionFacts;
@@ -141,7 +148,7 @@ interface DraftOf {
 }
 
 async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf): Promise<AppDraft> {
-  const { decimals, now, config } = options;
+  const { decimals, now, config, runHook = runFreely } = options;
   const lobby = formsGroupsByArrival(app);
   const everybody = participants.map((_, i) => i + 1);
   const byId = new Map(participants.map((row) => [row.values.id as number, row]));
@@ -178,6 +185,7 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
       continue;
     }
     const random = seededRandom(seedOf(`${facts.code}/${app.name}/${roundNumber}`));
+    const what = `${app.name} creatingSession, round ${roundNumber}`;
     const round = new WholeSubsession({
       app,
       session: facts,
@@ -199,12 +207,12 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
         : {}),
       unnumbered: true,
       decimals,
-      what: `${app.name} creatingSession, round ${roundNumber}`,
+      what,
       at: now,
       random,
     });
-    const { creatingSession } = app;
-    round.run((subsession) => (creatingSession as (subsession: object) => unknown)(subsession));
+    const hook = app.creatingSession as (subsession: object, call: unknown) => unknown;
+    await runHook(what, (call) => round.run((subsession) => hook(subsession, call)));
     round.finish();
     if (!isEven && !round.regrouped) throw wrongNumber(options.participants, config.name, size);
     matrices.push(round.matrix);

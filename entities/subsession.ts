@@ -8,7 +8,7 @@ import { checkKeys } from "./suggest.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Values } from "./tables.ts";
 import { initialValues } from "./values.ts";
-import { DirectView, runIn } from "./view.ts";
+import { DirectView, runInAsync } from "./view.ts";
 
 /** A group of a round, and who is in it. */
 export interface GroupOfRows {
@@ -74,9 +74,9 @@ export class WholeSubsession {
     }));
   }
 
-  /** Runs the author's function on it. */
+  /** Runs the author's function on it, which may be async. */
   run(call: (subsession: object) => unknown): unknown {
-    return runIn(this.#first(), () => call(this.handle));
+    return runInAsync(this.#first(), () => call(this.handle));
   }
 
   /** Ends the call. @throws AuthorError for what is not JSON */

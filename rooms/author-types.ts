@@ -2,7 +2,7 @@ import type { OrLater, PageEnd } from "../entities/app-spec.ts";
 import type { Field, Fields, LinkTo } from "../entities/fields.ts";
 import { PageDeliveries } from "./addresses.ts";
 import type { FormOptions } from "./form-options.ts";
-import type { HookCall } from "./hooks.ts";
+import type { HookCall } from "./hook-run.ts";
 import type { ParticipantFields, SessionFields } from "./register.ts";
 import type { TimeoutOptions } from "./timeout-options.ts";
 

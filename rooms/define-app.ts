@@ -1,11 +1,10 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { AppSpec, CustomExport, ModelSpec, PageSpec, TimerSpec } from "../entities/app-spec.ts";
+import type { AppSpec, CustomExport, ModelSpec, OrLater, PageSpec, TimerSpec } from "../entities/app-spec.ts";
 import { makeExtraModels, makeModel, subsessionFields } from "../entities/app-tables.ts";
 import type { Fields } from "../entities/fields.ts";
 import { isHandle, VIEW } from "../entities/handle.ts";
 import type { PageOrder } from "../entities/page-order.ts";
 import { checkKeys } from "../entities/suggest.ts";
-import { describe } from "../entities/values.ts";
 import { checkGroupSize, checkName, checkRoles, checkRounds, presenceGrace, publishPresence } from "./app-options.ts";
 import type {
   ExtraModel,
@@ -29,10 +28,11 @@ import {
   type WaitPageBasics,
   type WaitPageOptions,
 } from "./define-wait-page.ts";
+import type { HookCall } from "./hook-run.ts";
 import { hasAsyncHook } from "./hooks.ts";
 import type { RawLiveOptions } from "./live-handlers.ts";
 import type { LiveOptions, PageOf } from "./live-types.ts";
-import { checkObject, checkText } from "./option-checks.ts";
+import { checkHook, checkObject, checkText } from "./option-checks.ts";
 import type { WholeSubsession } from "./subsession-types.ts";
 
 type Models = Readonly<Record<string, Fields>>;
@@ -106,9 +106,9 @@ export interface App<
   ): PageOf<I, DS, R, L>;
   /**
    * Runs when a session is created, for each round of the app in order: forms groups, assigns treatments,
-   * sets fields. If it throws, there is no session.
+   * sets fields. It may be async. If it throws, there is no session.
    */
-  creatingSession(run: (subsession: WholeSubsession<G, P, U>) => void): void;
+  creatingSession(run: (subsession: WholeSubsession<G, P, U>, call: HookCall) => OrLater<void>): void;
   /**
    * Adds a page on which players wait for each other; it needs no template.
    *
@@ -238,12 +238,7 @@ export function defineApp<
       return { app: name, name: pageName };
     },
     creatingSession(run) {
-      if (typeof run !== "function" || run.constructor.name !== "Function") {
-        throw new AuthorError(
-          "wrong_option",
-          `${name}: creatingSession is ${typeof run === "function" ? "async or a generator" : describe(run)}; give it a plain function of subsession.`,
-        );
-      }
+      checkHook(run ?? null, `${name}: creatingSession`, "subsession");
       if (spec.creatingSession !== undefined) {
         throw new AuthorError("name_taken", `${name}: creatingSession was given already. Put both into one function.`);
       }

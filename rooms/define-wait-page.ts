@@ -4,7 +4,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Messages, PageOptions, Silence } from "./author-types.ts";
-import type { HookCall } from "./hooks.ts";
+import type { HookCall } from "./hook-run.ts";
 import { LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import { checkHook, checkSyncHook } from "./option-checks.ts";
 import type { WaitDecision } from "./wait-timeouts.ts";

@@ -5,7 +5,7 @@ import { choicesOf } from "../entities/fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { checkWidget, type Widget } from "../entities/widgets.ts";
-import type { HookCall } from "./hooks.ts";
+import type { HookCall } from "./hook-run.ts";
 import { checkFormFields } from "./page-form.ts";
 
 export type FormModel = "player" | "group";

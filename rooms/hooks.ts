@@ -6,14 +6,8 @@ import { Dice } from "../entities/random.ts";
 import type { WrittenField } from "../entities/unit.ts";
 import { type DirectView, runIn, runInAsync, type View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
-import { CallEnd, type RunningCall } from "./call-end.ts";
-import { CallRecord, type LiveCall } from "./live-call.ts";
-
-/** The last argument of a hook: a function of the author that Walras runs as part of a group's turn. */
-export type HookCall = Pick<LiveCall, "signal">;
-
-/** What a hook that does not wait gets as its last argument. */
-export const NOTHING_TO_ABORT: HookCall = { signal: new AbortController().signal };
+import type { RunningCall } from "./call-end.ts";
+import { HookRun, NOTHING_TO_ABORT } from "./hook-run.ts";
 
 /** What the journal's input says of a unit that async hooks were a part of: it is not run again in a replay. */
 export const ASYNC_HOOKS = JSON.stringify({ asyncHooks: true });
@@ -193,36 +187,28 @@ export class Hooks {
     this.#runs += 1;
     const random = new Dice(world.newSeed).random;
     const view = new BufferedView(memory, { what, random, clock: world.now, written, deleted });
-    const call = new CallRecord(what, true, undefined);
-    const ending = new CallEnd(call, world);
+    const run = new HookRun(world, what);
     const running: RunningCall = {
       participantId,
       page: (participantId === undefined ? undefined : actor.pageOf(participantId)) ?? "",
-      abort: (reason) => call.abort(reason),
-      end: (reason) => ending.end(reason),
+      abort: (reason) => run.abort(reason),
+      end: (reason) => run.end(reason),
     };
-    const method = use.hook as (...given: unknown[]) => unknown;
-    const handle: HookCall = {
-      get signal() {
-        return call.signal;
-      },
-    };
+    const hook = use.hook as (...given: unknown[]) => unknown;
     let result: Prepared["result"];
     try {
       refuseTooMany(actor, participantId);
       actor.calls.add(running);
-      ending.startLimit(what, use.timeLimit);
-      const work = world.watchdog.watch(what, () => runInAsync(view, () => method(...use.args(view), handle)));
-      result = { value: await ending.wait(work) };
+      const value = await run.carryOut(use.timeLimit, (call) => runInAsync(view, () => hook(...use.args(view), call)));
+      result = { value };
     } catch (error) {
-      result = { error: call.abortedBy ?? error };
+      if (error instanceof WalrasError && error.code === Refusal.INTERRUPTED) return error;
+      result = { error };
+    } finally {
+      actor.calls.delete(running);
     }
-    ending.stop();
-    call.end();
-    actor.calls.delete(running);
     this.#prepared.set(keyOf(use), { view, result });
-    const cut = "error" in result ? call.abortedBy : undefined;
-    return cut?.code === Refusal.INTERRUPTED ? cut : undefined;
+    return undefined;
   }
 
   /** The turn is over. */

@@ -1,7 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { OrLater, PageSpec } from "../entities/app-spec.ts";
 import { describe } from "../entities/values.ts";
-import type { HookCall } from "./hooks.ts";
+import type { HookCall } from "./hook-run.ts";
 
 /** The options of a page that limit the time on it. */
 export interface TimeoutOptions<Pl> {
