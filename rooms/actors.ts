@@ -7,6 +7,7 @@ import { Barriers } from "./barriers.ts";
 import { interrupted } from "./call-end.ts";
 import type { Command, Reply } from "./calls.ts";
 import { checkOutgoing } from "./frames.ts";
+import { HookRuns } from "./hook-run.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
 import { replaceElsewhere } from "./replacement.ts";
@@ -25,6 +26,8 @@ export class Actors {
   /** Fires the groups' timers: of those that are loaded; of all, when it has been started. */
   readonly timers: TimerIndex;
   readonly #actors = new Map<number, Actor>();
+  /** Hooks under way that are part of no group's turn. */
+  readonly hooks: HookRuns;
   readonly #barriers = new Barriers(this);
   /** Groups of which no actor may come to life at the moment. */
   readonly #barred = new Map<number, Promise<void>>();
@@ -32,6 +35,7 @@ export class Actors {
 
   constructor(world: ActorWorld) {
     this.world = world;
+    this.hooks = new HookRuns(world);
     this.timers = new TimerIndex(this);
   }
 
@@ -271,8 +275,9 @@ export class Actors {
     const end = this.world.monotonic() + deadlineMs;
     while (this.world.monotonic() < end) {
       for (const actor of this.#loaded()) for (const call of actor.calls) call.end(interrupted());
+      this.hooks.end(interrupted());
       const isDone = (actor: Actor): boolean => actor.dead || (actor.settled && actor.calls.size === 0);
-      if ([...this.#actors.values()].every(isDone)) return;
+      if (this.hooks.size === 0 && [...this.#actors.values()].every(isDone)) return;
       await this.world.sleep(10);
     }
   }

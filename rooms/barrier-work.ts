@@ -9,6 +9,7 @@ import type { RowChange, Value, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import type { HookRuns } from "./hook-run.ts";
 import { replaceSoon } from "./replacement.ts";
 import type { WaitPage } from "./wait-pages.ts";
 import { decide } from "./wait-timeouts.ts";
@@ -32,7 +33,9 @@ export class BarrierWork {
   readonly #barrier: BarrierFacts;
   readonly #rows: readonly GroupRows[];
   readonly #world: ActorWorld;
-  readonly #at: number;
+  #at: number;
+  /** The rows before anything was done with them. */
+  readonly #found: string;
   readonly #dice: Dice;
   readonly #whole: WholeSubsession;
   readonly #people = new Map<number, Row>();
@@ -57,6 +60,7 @@ export class BarrierWork {
   constructor(barrier: BarrierFacts, rows: readonly GroupRows[], past: PastRounds, world: ActorWorld) {
     this.#barrier = barrier;
     this.#rows = rows;
+    this.#found = imageOf(rows);
     this.#world = world;
     this.#at = world.now();
     this.#dice = new Dice(world.newSeed);
@@ -110,18 +114,18 @@ export class BarrierWork {
   }
 
   /** @throws whatever the author's function throws */
-  run(): void {
+  async run(hooks: HookRuns): Promise<void> {
     const { page } = this.#barrier;
     this.#decide();
-    const hook = page.wait.afterAllPlayersArrive as ((subsession: object, arrived: object) => unknown) | undefined;
+    const hook = page.wait.afterAllPlayersArrive as ((...args: unknown[]) => unknown) | undefined;
     if (hook !== undefined && this.passed.length > 0) {
       const missing = this.#whole.groups.flatMap(({ players, view }) =>
         players
           .filter((player) => this.#missing.has(player.values.participantId as number))
           .map((player) => view.player(player)),
       );
-      this.#world.watchdog.watch(`${page.identity} afterAllPlayersArrive`, () =>
-        this.#whole.run((subsession) => hook(subsession, { missing })),
+      await hooks.carryOut(`${page.identity} afterAllPlayersArrive`, page.page.timeLimit, (call) =>
+        this.#whole.run((subsession) => hook(subsession, { missing }, call)),
       );
     }
     this.#whole.finish();
@@ -135,6 +139,18 @@ export class BarrierWork {
         else if (passed.has(person)) view.unit.set(person, "pageIndex", page.index + 1);
       }
     }
+  }
+
+  /**
+   * The rows as they are when this is to be stored, if it ran before the groups were held.
+   *
+   * @returns whether they are as it has found them, but for who is connected and what had failed before
+   */
+  takeOver(rows: readonly GroupRows[]): boolean {
+    if (imageOf(rows) !== this.#found) return false;
+    this.#at = this.#world.now();
+    for (const [i, { seq, waits }] of rows.entries()) Object.assign(this.#rows[i] as GroupRows, { seq, waits });
+    return true;
   }
 
   /** What becomes of those who wait, as in a group's wait page. */
@@ -249,6 +265,20 @@ export class BarrierWork {
           .map((row) => this.#people.get(row.participantId as number)?.values.idInSession as number),
       );
   }
+}
+
+/** What a function may build upon. */
+function imageOf(rows: readonly GroupRows[]): string {
+  return JSON.stringify(
+    rows.map(({ seq: _seq, isNew: _isNew, players, extras, waits, ...rest }) => ({
+      ...rest,
+      waits: waits
+        .filter(({ doneAt, timedOut, advanced }) => doneAt !== null || timedOut || advanced)
+        .map(({ failedAt: _failedAt, error: _error, stack: _stack, ...values }) => values),
+      players: players.map(({ connected: _connected, ...values }) => values),
+      extras: [...extras],
+    })),
+  );
 }
 
 function isUpdateOf(change: RowChange, row: Row): boolean {

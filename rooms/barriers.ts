@@ -1,4 +1,5 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { Refusal } from "../client-sdk/protocol.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { GroupRows } from "../entities/store.ts";
 import { ActorTable, WaitPageTable } from "../entities/system-tables.ts";
@@ -8,6 +9,8 @@ import type { ActorWorld } from "./actor-world.ts";
 import { isLobby } from "./arrivals.ts";
 import { type BarrierFacts, BarrierWork, type PastRounds } from "./barrier-work.ts";
 import { tellChats } from "./chats.ts";
+import type { HookRuns } from "./hook-run.ts";
+import { isAsyncHook } from "./hooks.ts";
 import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";
@@ -17,6 +20,7 @@ import { FailureTurn } from "./wait-turns.ts";
 /** What barriers need of the actors of this process. */
 export interface LocalActors {
   readonly world: ActorWorld;
+  readonly hooks: HookRuns;
   /** The group's actor, if this process has it. */
   find(actorId: number): Actor | undefined;
   /** @throws WalrasError `moved` when the server ends */
@@ -52,6 +56,8 @@ interface Barrier extends BarrierFacts {
 const AGAIN = 1_000;
 /** At least so many milliseconds between two rounds of news to all who wait. */
 const NEWS = 300;
+/** An async function that has found other groups than it ended with as often as this holds them the next time. */
+const TRIES = 3;
 /** Groups that are read at the same time. */
 const READS_AT_ONCE = 8;
 
@@ -186,12 +192,34 @@ export class Barriers {
     actor.onDead(() => this.#joined.delete(actor));
   }
 
+  /**
+   * Runs the function and completes the page. An async function runs while the groups play on, and counts if nothing
+   * that it may have built upon has changed meanwhile; else it runs again, the last time while they stand still.
+   */
   async #run(barrier: Barrier): Promise<"done" | "again"> {
-    const { world } = this.#actors;
-    const { app, subsessionId } = barrier;
-    const groups = await world.store.read.rows(app.group.table, { subsessionId });
+    if (isAsyncHook(barrier.page.wait.afterAllPlayersArrive)) {
+      for (let tries = 1; tries < TRIES; tries++) {
+        const rows = await this.#read(await this.#groups(barrier), barrier.app);
+        if (this.#stateOf(barrier, rows) !== "ready") break;
+        const work = await this.#work(barrier, rows);
+        if (work === undefined) return "done";
+        const result = await this.#hold(barrier, work);
+        if (result !== "changed") return result;
+      }
+    }
+    const result = await this.#hold(barrier);
+    return result === "changed" ? "again" : result;
+  }
+
+  async #groups({ app, subsessionId }: Barrier): Promise<number[]> {
+    const groups = await this.#actors.world.store.read.rows(app.group.table, { subsessionId });
     // Who was never put into a group has no part in it.
-    const ids = groups.filter((group) => !isLobby(app, group)).map((group) => group.id as number);
+    return groups.filter((group) => !isLobby(app, group)).map((group) => group.id as number);
+  }
+
+  /** Completes the page while all groups stand still. @param work done before; left out: it is done now */
+  async #hold(barrier: Barrier, work?: BarrierWork): Promise<"done" | "again" | "changed"> {
+    const ids = await this.#groups(barrier);
     const lift = this.#actors.bar(ids);
     const held: Actor[] = [];
     try {
@@ -203,22 +231,41 @@ export class Barriers {
         held.push(actor);
       }
       await Promise.all(held.map((actor) => actor.freeze()));
-      const rows = await this.#read(ids, app);
-      if (rows.some(({ waits }) => waits.some((row) => row.page === barrier.page.identity && row.doneAt !== null))) {
-        // Another server was quicker: what this one has in memory is not so any more.
-        this.#end(barrier, held);
-        return "done";
-      }
-      const people = rows.flatMap(({ participants }) => participants);
-      const timedOut = rows.some(({ waits }) =>
-        waits.some((row) => row.page === barrier.page.identity && row.timedOut),
-      );
-      // Somebody was taken back meanwhile: whoever comes next looks again.
-      if (!timedOut && people.some((person) => (person.pageIndex as number) < barrier.page.index)) return "done";
-      return await this.#complete(barrier, rows, held);
+      const rows = await this.#read(ids, barrier.app);
+      const state = this.#stateOf(barrier, rows);
+      // Another server was quicker: what this one has in memory is not so any more.
+      if (state === "done") this.#end(barrier, held);
+      if (state !== "ready") return "done";
+      if (work !== undefined && !work.takeOver(rows)) return "changed";
+      const done = work ?? (await this.#work(barrier, rows));
+      return done === undefined ? "done" : await this.#complete(barrier, rows, held, done);
     } finally {
       for (const actor of held) actor.thaw();
       lift();
+    }
+  }
+
+  #stateOf({ page }: Barrier, rows: readonly GroupRows[]): "done" | "waiting" | "ready" {
+    const waits = rows.flatMap((group) => group.waits).filter((row) => row.page === page.identity);
+    if (waits.some((row) => row.doneAt !== null)) return "done";
+    const people = rows.flatMap(({ participants }) => participants);
+    const isBehind = people.some((person) => (person.pageIndex as number) < page.index);
+    // Somebody was taken back meanwhile: whoever comes next looks again.
+    return isBehind && !waits.some((row) => row.timedOut) ? "waiting" : "ready";
+  }
+
+  /** Runs the function. @returns undefined: it has failed, or the server stops */
+  async #work(barrier: Barrier, rows: readonly GroupRows[]): Promise<BarrierWork | undefined> {
+    const { world } = this.#actors;
+    try {
+      const work = new BarrierWork(barrier, rows, await this.#earlier(barrier), world);
+      await work.run(this.#actors.hooks);
+      return work;
+    } catch (error) {
+      // Whoever looks at the page where the server is next completes it.
+      const isStopped = error instanceof WalrasError && error.code === Refusal.INTERRUPTED;
+      if (!isStopped) this.#fail(barrier, rows, error);
+      return undefined;
     }
   }
 
@@ -241,18 +288,15 @@ export class Barriers {
     return rows;
   }
 
-  /** Runs the function and commits what it changes, with everybody past the page. */
-  async #complete(barrier: Barrier, rows: readonly GroupRows[], held: readonly Actor[]): Promise<"done" | "again"> {
+  /** Commits what the function has changed, with everybody past the page. */
+  async #complete(
+    barrier: Barrier,
+    rows: readonly GroupRows[],
+    held: readonly Actor[],
+    work: BarrierWork,
+  ): Promise<"done" | "again"> {
     const { world } = this.#actors;
     const { page, session } = barrier;
-    let work: BarrierWork;
-    try {
-      work = new BarrierWork(barrier, rows, await this.#earlier(barrier), world);
-      work.run();
-    } catch (error) {
-      this.#fail(barrier, rows, error);
-      return "done";
-    }
     const missing = work.newGroups.length;
     if (missing > 0) {
       const { roundNumber, app } = barrier;

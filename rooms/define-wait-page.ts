@@ -63,8 +63,8 @@ export interface WaitForAllGroups<Pl, Sub> {
   waitForAllGroups: true;
   groupByArrivalTime?: never;
   /** Runs once, when the last participant of the session has arrived. May form the groups of this round anew, and
-   * set the session's fields. */
-  afterAllPlayersArrive?: (subsession: Sub, arrived: ArrivedInfo<Pl>) => void;
+   * set the session's fields. It may be async: they wait for it on the page. */
+  afterAllPlayersArrive?: (subsession: Sub, arrived: ArrivedInfo<Pl>, call: HookCall) => OrLater<void>;
 }
 
 /** Options as they may really come, from an author who does not run the type checker. */
@@ -100,7 +100,6 @@ const WAIT_KEYS = [
 ];
 
 /** Why some functions of a wait page may not be async, and what may instead. */
-const ALL_GROUPS_STAND = "all groups stand still while it runs. Fetch what it needs before, in a hook of a page.";
 const CHOOSES =
   "it chooses among those who are there at this moment. Fetch what it needs before, in an app of its own.";
 const TIME_IS_SHORT = "it is asked at the moment when a time runs out or begins. Fetch what it needs before.";
@@ -130,9 +129,8 @@ export function splitWaitOptions<Pl>(
   checkTextOrFunction(body, `${where}: body`);
   checkBoolean(showMissing, `${where}: showMissing`);
   checkBoolean(waitForAllGroups, `${where}: waitForAllGroups`);
-  if (waitForAllGroups === true) {
-    checkSyncHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, ALL_GROUPS_STAND, "subsession");
-  } else checkHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, "group");
+  const of = waitForAllGroups === true ? "subsession" : "group";
+  checkHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, of);
   checkBoolean(keepGroups, `${where}: keepGroups`);
   if (typeof groupByArrivalTime === "function") {
     checkSyncHook(groupByArrivalTime, `${where}: groupByArrivalTime`, CHOOSES);

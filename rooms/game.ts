@@ -7,11 +7,10 @@ import type { AppSpec } from "../entities/app-spec.ts";
 import { Committer } from "../entities/committer.ts";
 import { NO_OWN_FIELDS } from "../entities/own-fields.ts";
 import { readSecret } from "../entities/secret.ts";
-import { draftSession, type RunHook, writeSession } from "../entities/sessions.ts";
+import { draftSession, writeSession } from "../entities/sessions.ts";
 import type { Store } from "../entities/store.ts";
 import type { ActorLimits, ActorWorld } from "./actor-world.ts";
 import { Actors } from "./actors.ts";
-import { interrupted } from "./call-end.ts";
 import type { Game, Renderer } from "./calls.ts";
 import { chatSeal } from "./chat-seal.ts";
 import { Chats } from "./chats.ts";
@@ -19,7 +18,6 @@ import { startColyseus } from "./colyseus-server.ts";
 import { editSession } from "./edit-session.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGroupRoom } from "./group-room.ts";
-import { HookRun } from "./hook-run.ts";
 import { Languages } from "./languages.ts";
 import { GAME_LIMITS } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -96,22 +94,9 @@ export async function startGame(options: GameOptions): Promise<Game> {
   const actors = new Actors(world);
   const rooms = new Rooms(actors);
 
-  /** Functions of authors that make sessions at the moment. */
-  const creating = new Set<HookRun>();
-  const runHook: RunHook = async (what, hook) => {
-    const run = new HookRun(world, what);
-    creating.add(run);
-    try {
-      return await run.carryOut(undefined, hook);
-    } finally {
-      creating.delete(run);
-    }
-  };
-
   let ended: Promise<void> | undefined;
   async function end(deadlineMs: number): Promise<void> {
     for (const timer of timers) clearInterval(timer);
-    for (const run of creating) run.end(interrupted());
     await actors.finish(deadlineMs);
     committer.stop();
     await within(deadlineMs, committer.drained());
@@ -138,7 +123,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
         decimals: world.currency.decimals,
         ownFields: world.ownFields,
         formats: languages.of(config.language),
-        runHook,
+        runHook: (what, hook) => actors.hooks.carryOut(what, undefined, hook),
       })
         // The authors' functions have run, outside of the transaction for which all groups wait.
         .then((draft) => committer.transact((write) => writeSession(write, draft)))

@@ -60,3 +60,33 @@ export class HookRun {
     }
   }
 }
+
+/** Hooks under way that are part of no group's turn: those that make a session, or see all groups of a round. */
+export class HookRuns {
+  readonly #world: ActorWorld;
+  readonly #runs = new Set<HookRun>();
+
+  constructor(world: ActorWorld) {
+    this.#world = world;
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  /** As {@link HookRun.carryOut}. */
+  async carryOut<T>(what: string, timeLimit: number | undefined, hook: (call: HookCall) => T): Promise<Awaited<T>> {
+    const run = new HookRun(this.#world, what);
+    this.#runs.add(run);
+    try {
+      return await run.carryOut(timeLimit, hook);
+    } finally {
+      this.#runs.delete(run);
+    }
+  }
+
+  /** All have to end soon. */
+  end(reason: WalrasError): void {
+    for (const run of this.#runs) run.end(reason);
+  }
+}
