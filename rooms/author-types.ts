@@ -343,8 +343,9 @@ export interface PageOptions<Pl, F extends Fields = Fields> extends FormOptions<
    */
   lastRound?: (player: Pl, call: HookCall) => OrLater<boolean>;
   /**
-   * true: what is typed and has not been sent is there again when the page is reloaded, inputs that the template has
-   * by hand too, as long as they have a name. Kept in this tab of the browser only, until the page is sent; who goes back from it finds it as it was.
+   * true: what is typed and has not been sent is there again when the page is reloaded, or left by Back and opened
+   * again; inputs that the template has by hand too, as long as they have a name. Kept in this tab of the browser only,
+   * until the page is sent.
    */
   preserveUnsubmittedInputs?: boolean;
   /** true: a Back button leads to the page before, within this app and round and not across a wait page. */

@@ -138,7 +138,7 @@ export class TemplateEngine {
       const source = readFileSync(path, "utf8")
         .replace(/\r\n?/g, "\n")
         .replace(/^\ufeff/, "");
-      const translated = translateTemplate(source, folder, this.#baseOf(name, folder), this.#pages.has(name));
+      const translated = translateTemplate(source, folder, this.#baseOf(name, folder, source), this.#pages.has(name));
       const compilation = new StrictCompiler(name, false);
       compilation.compile(transformer.transform(parser.parse(translated, [WITH]), [], name));
       return { code: new Function(compilation.getCode())(), uses: compilation.uses };
@@ -150,8 +150,11 @@ export class TemplateEngine {
   }
 
   /** What a template without `extends` extends; undefined: nothing. */
-  #baseOf(name: string, folder: string): string | undefined {
+  #baseOf(name: string, folder: string, source: string): string | undefined {
     const base = `${folder}/${APP_BASE}`;
+    // A project's own, where it is no whole document: without ours around it, pages had no form and no script.
+    if (name === PAGE_BASE) return /<html\b/i.test(source) ? undefined : "walras/Page.html";
+    if (name === WAIT_PAGE) return PAGE_BASE;
     if (name === base) return PAGE_BASE;
     if (!this.#pages.has(name)) return undefined;
     return folder !== "" && this.#find(base) !== undefined ? base : PAGE_BASE;

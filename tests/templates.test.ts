@@ -275,6 +275,9 @@ describe("the base page", () => {
     );
     await content("x");
     expect(templates().render(context({})).html).toContain("<i>mine</i>");
+    // It extends ours also if it does not say so.
+    await write("_templates/global/Page.html", "{{ block global_styles }}<b>mine too</b>{{ endblock }}");
+    expect(templates().render(context({})).html).toMatch(/<b>mine too<\/b>.*<form id="form".*x.*<\/form>/s);
   });
 
   test("of an app's own in _base.html wraps its pages, within the project's", async () => {
@@ -356,6 +359,8 @@ describe("a wait page", () => {
       '{{ extends "otree/WaitPage.html" }}{{ block content }}<i>lab</i> {{ body_text }} {{ waiting }}{{ endblock }}',
     );
     expect(shown()).toMatch(/One &lt;moment&gt;<\/h2>.*<i>lab<\/i> They &amp; we <span id="walras-waiting"/s);
+    await write("_templates/global/WaitPage.html", "{{ block content }}<i>calm</i> {{ waiting }}{{ endblock }}");
+    expect(shown()).toMatch(/<html.*<i>calm<\/i> <span id="walras-waiting"/s);
     await write(
       "apps/app/Wait.html",
       "{{ block title }}Own{{ endblock }}{{ block content }}{{ title_text }}: {{ n }}{{ endblock }}",
