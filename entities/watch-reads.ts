@@ -35,6 +35,12 @@ export interface WatchReads {
   positions(sessionId: number): Promise<Position[]>;
   /** All players of the groups in which these participants are in a round of an app. */
   seats(app: AppSpec, round: number, participantIds: readonly number[]): Promise<GroupSeat[]>;
+  /** The rows of these participants in a round of an app, and of their groups. */
+  rowsOfRound(
+    app: AppSpec,
+    round: number,
+    participantIds: readonly number[],
+  ): Promise<{ players: Values[]; groups: Values[] }>;
   /** Wait pages of a session whose function has failed, and is not done. */
   failedWaits(sessionId: number): Promise<Values[]>;
 }
@@ -51,10 +57,12 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
       order by ${wait.at("actorId")}, ${wait.at("page")}`,
   };
 
+  const among = side.dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
+  const list = (ids: readonly number[]) => (side.dialect === "postgres" ? ids : JSON.stringify(ids));
+
   function seatsText({ player: { table }, group: { table: groups } }: AppSpec): string {
     const player = sql.get(table);
     const group = sql.get(groups);
-    const among = side.dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
     return `select p.${player.at("participantId")} as "participantId", p.${player.at("groupId")} as "groupId",
       g.${group.at("idInSubsession")} as "idInSubsession", p.${player.at("connected")} as "connected"
       from ${player.path} p join ${group.path} g on g.${group.at("id")} = p.${player.at("groupId")}
@@ -84,10 +92,9 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
     },
 
     async seats(app, round, participantIds) {
-      const ids = side.dialect === "postgres" ? participantIds : JSON.stringify(participantIds);
       const rows = await side.all<Record<keyof GroupSeat, string | number | boolean | null>>({
         text: seatsText(app),
-        values: [ids, round],
+        values: [list(participantIds), round],
       });
       return rows.map(({ participantId, groupId, idInSubsession, connected }) => ({
         participantId: Number(participantId),
@@ -95,6 +102,22 @@ export function createWatchReads(side: ReadSide, sql: SqlTables): WatchReads {
         idInSubsession: Number(idInSubsession),
         connected: connected === true || connected === 1,
       }));
+    },
+
+    async rowsOfRound(app, round, participantIds) {
+      const player = sql.get(app.player.table);
+      const group = sql.get(app.group.table);
+      const players = await side.all<Values>({
+        text: `select ${player.list()} from ${player.path}
+          where ${player.at("participantId")} ${among} and ${player.at("roundNumber")} = $2`,
+        values: [list(participantIds), round],
+      });
+      const ids = [...new Set(players.map(({ groupId }) => Number(groupId)))];
+      const groups = await side.all<Values>({
+        text: `select ${group.list()} from ${group.path} where ${group.at("id")} ${among}`,
+        values: [list(ids)],
+      });
+      return { players: players.map((row) => player.decode(row)), groups: groups.map((row) => group.decode(row)) };
     },
 
     async failedWaits(sessionId) {

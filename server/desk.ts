@@ -10,6 +10,7 @@ import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
 import { appsOf, botsRoutes, botsUrl, isPlayable } from "./bots-routes.ts";
+import { dataTableRoutes } from "./data-table.ts";
 import { entranceDesk, labOf } from "./entrances/desk-routes.ts";
 import type { LabSecret, OpenLab } from "./entrances/labs.ts";
 import type { ErrorPages } from "./errors.ts";
@@ -41,6 +42,8 @@ export interface DeskOptions {
   secret: LabSecret;
   /** URL of the monitor's script. */
   monitorScript: string;
+  /** URL of the data table's script. */
+  dataScript: string;
 }
 
 /** The experimenter's pages: the demo, sessions and their links, the data, the login. */
@@ -172,6 +175,7 @@ export function desk(options: DeskOptions): Router {
   router.get("/SessionStartLinks/:code", guard, (request, response) => session(request, response, "links.html"));
   router.use(sessionListRoutes({ game, guard, show }));
   router.use(sessionEditRoutes({ game, languages: templates.languages, pages, guard, own, show }));
+  router.use(dataTableRoutes({ game, pages, guard, show, script: options.dataScript }));
   router.use(monitorRoutes({ game, pages, guard, own, show, script: options.monitorScript }));
   router.use(paymentsRoutes({ game, languages: templates.languages, pages, guard, show }));
   router.use(botsRoutes({ root, game, pages, guard, showSession: session }));

@@ -54,7 +54,17 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
   app.use(participantPages({ game, pages, claims, templates, log, panel }));
   app.use(entrances({ game, templates, pages, claims, labs: options.labs, secret, arrivals: settings.arrivals }));
   app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
-  app.use(desk({ ...options, game, pages, access, secret, monitorScript: assets.monitorScript }));
+  app.use(
+    desk({
+      ...options,
+      game,
+      pages,
+      access,
+      secret,
+      monitorScript: assets.monitorScript,
+      dataScript: assets.dataScript,
+    }),
+  );
   app.use((_request, response) => pages.notFound(response));
   app.use(pages.handler(log));
 }

@@ -33,6 +33,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     formScriptSource: join(PROJECT_ROOT, "client-sdk/form-script.ts"),
     chatScriptSource: join(PROJECT_ROOT, "client-sdk/chat-widget.ts"),
     monitorScriptSource: join(PROJECT_ROOT, "client-sdk/monitor/main.ts"),
+    dataScriptSource: join(PROJECT_ROOT, "client-sdk/monitor/data-page.ts"),
     panelScriptSource: development ? join(PROJECT_ROOT, "client-sdk/panel/main.ts") : undefined,
   });
   const { stylesheet, liveScript, formScript, chatScript } = assets;

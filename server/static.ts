@@ -22,6 +22,8 @@ export interface Assets {
   chatScript: string;
   /** Of the experimenter's monitor. */
   monitorScript: string;
+  /** Of a session's data table. */
+  dataScript: string;
   /** Gzipped size of the live script in bytes. */
   liveScriptSize: number;
   /** Of the designer's panel; undefined in production, where it is not served. */
@@ -37,6 +39,7 @@ export interface AssetsOptions {
   formScriptSource: string;
   chatScriptSource: string;
   monitorScriptSource: string;
+  dataScriptSource: string;
   /** Left out in production. */
   panelScriptSource?: string | undefined;
 }
@@ -46,24 +49,28 @@ export interface AssetsOptions {
  * has it, too), and the project's `_static/` folder, so that `_static/global/logo.png` is `/static/global/logo.png`.
  */
 export async function makeAssets(options: AssetsOptions): Promise<Assets> {
-  const { liveScriptSource, formScriptSource, chatScriptSource, monitorScriptSource, panelScriptSource } = options;
+  const { liveScriptSource, formScriptSource, chatScriptSource, monitorScriptSource, dataScriptSource } = options;
+  const { panelScriptSource } = options;
   const sources = [
     liveScriptSource,
     formScriptSource,
     chatScriptSource,
     monitorScriptSource,
+    dataScriptSource,
     ...(panelScriptSource === undefined ? [] : [panelScriptSource]),
   ];
-  const [[script = NOTHING, form = NOTHING, chat = NOTHING, monitor = NOTHING, panel], css, icon] = await Promise.all([
+  const [bundles, css, icon] = await Promise.all([
     bundle(sources, panelScriptSource !== undefined),
     readFile(join(import.meta.dirname, "views/walras.css")),
     readFile(join(import.meta.dirname, "views/favicon.svg")),
   ]);
+  const [script = NOTHING, form = NOTHING, chat = NOTHING, monitor = NOTHING, data = NOTHING, panel] = bundles;
   const stylesheet = asset("walras", "css", "text/css; charset=utf-8", css);
   const liveScript = asset("live", "js", "text/javascript; charset=utf-8", script);
   const formScript = asset("form", "js", "text/javascript; charset=utf-8", form);
   const chatScript = asset("chat", "js", "text/javascript; charset=utf-8", chat);
   const monitorScript = asset("monitor", "js", "text/javascript; charset=utf-8", monitor);
+  const dataScript = asset("data", "js", "text/javascript; charset=utf-8", data);
   const panelScript = panel && asset("panel", "js", "text/javascript; charset=utf-8", panel);
   const favicon: Asset = { ...asset("favicon", "svg", "image/svg+xml", icon), url: "/static/walras/favicon.svg" };
   const router = express.Router();
@@ -73,6 +80,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     formScript,
     chatScript,
     monitorScript,
+    dataScript,
     favicon,
     ...(panelScript ? [panelScript] : []),
   ]) {
@@ -96,6 +104,7 @@ export async function makeAssets(options: AssetsOptions): Promise<Assets> {
     formScript: formScript.url,
     chatScript: chatScript.url,
     monitorScript: monitorScript.url,
+    dataScript: dataScript.url,
     liveScriptSize: liveScript.gzipped.length,
     panelScript: panelScript?.url,
     router,

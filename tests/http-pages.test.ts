@@ -380,7 +380,7 @@ async function remount(game: Game, options: { development?: boolean } = {}) {
     labs: new Map(),
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development, apps, ...urls }),
-    assets: { ...urls, monitorScript: "/m.js", liveScriptSize: 0, router: Router() },
+    assets: { ...urls, monitorScript: "/m.js", dataScript: "/d.js", liveScriptSize: 0, router: Router() },
     settings: { ...DEFAULTS, adminPassword: undefined },
     development,
     log: makeLog((line) => server.lines.push(line)),

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import type { DataAnswer } from "../client-sdk/monitor/rows.ts";
 import { JournalTable, ParticipantTable } from "../entities/system-tables.ts";
 import { replayCommand } from "../server/replay-command.ts";
 import { Desk } from "./helpers/desk.ts";
@@ -134,6 +135,58 @@ describe("the monitor", () => {
     const retried = await ask(`${server.base}/RetryWaitPage/${desk.code}`, { form });
     expect(retried.status).toBe(303);
     expect((await desk.changes()).failures).toHaveLength(1);
+  });
+});
+
+describe("the data table", () => {
+  const rows = async (desk: Desk, query = "") => {
+    const answer = await ask(`${server.base}/SessionData/${desk.code}/rows${query}`);
+    return JSON.parse(answer.text) as DataAnswer;
+  };
+
+  test("has the rows of an app and round as they are now, in snake_case, with long values cut", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await desk.submit(1, { age: "30" });
+    await desk.enter(2);
+    const before = await rows(desk);
+    expect(before.columns).toEqual([
+      ...["player.id_in_group", "player.payoff", "player.age", "player.note", "player.left"],
+      ...["group.id_in_subsession", "group.runs", "group.missing", "group.highest_bid"],
+    ]);
+    expect(before.rows).toHaveLength(4);
+    expect(before.rows[0]).toEqual({ id: 1, cells: ["1", "0", "30", "fee 5", "Form:false ", "1", "0", "", "0"] });
+    const one = await HeadlessParticipant.open(desk.link(1));
+    await one.send(101);
+    await one.submit();
+    one.close();
+    await desk.advance([[2, 1]]);
+    await desk.advance([[2, 2]]);
+    await desk.sees(2, { page: "Results" });
+    const after = await rows(desk, "?app=study&round=1");
+    expect(after.rows[0]?.cells).toEqual(["1", "101", "30", "fee 5", "Form:false Play:false ", "1", "1", "", "101"]);
+    await desk.advance([[1, 4]]);
+    expect((await rows(desk)).rows[0]?.cells[4]).toBe("Form:false Play:false Results:…");
+  });
+
+  test("shows values as text, on a page of its own, to the experimenter alone", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    await desk.submit(1, { age: "30", note: "<script>" });
+    const one = await HeadlessParticipant.open(desk.link(1));
+    await one.send(5);
+    one.close();
+    const page = await ask(`${server.base}/SessionData/${desk.code}`);
+    expect([
+      page.status,
+      page.text.includes("<td>fee 5</td>"),
+      page.text.includes('aria-current="page">study 1'),
+    ]).toEqual([200, true, true]);
+    for (const path of ["/none", `/${desk.code}?app=study&round=2`, `/${desk.code}/rows?app=other&round=1`]) {
+      expect((await ask(`${server.base}/SessionData${path}`)).status).toBe(404);
+    }
+    const headers = { "x-forwarded-for": "10.0.0.7" };
+    expect((await ask(`${server.base}/SessionData/${desk.code}/rows`, { headers })).status).toBe(403);
   });
 });
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
     labs: new Map(),
     sessionConfigs: [],
     templates: new Templates({ root: TEST_PROJECT, development: false, apps: server.game.apps, ...urls }),
-    assets: { ...urls, monitorScript: "/m.js", liveScriptSize: 0, router: Router() },
+    assets: { ...urls, monitorScript: "/m.js", dataScript: "/d.js", liveScriptSize: 0, router: Router() },
     settings: { ...DEFAULTS, adminPassword: PASSWORD },
     development: false,
     log: makeLog((line) => server.lines.push(line)),

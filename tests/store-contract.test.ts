@@ -492,6 +492,11 @@ forEachStore((kit) => {
         { participantId: 4, groupId: 2, idInSubsession: 2, connected: false },
       ]);
       expect(await store.read.seats(app, 1, [])).toEqual([]);
+      const round = await store.read.rowsOfRound(app, 2, [3, 1]);
+      expect(round.players.map(({ participantId }) => participantId).sort()).toEqual([1, 3]);
+      expect(round.players[0]).toMatchObject({ roundNumber: 2, payoff: 0 });
+      expect(round.groups.map(({ idInSubsession }) => idInSubsession).sort()).toEqual([1, 2]);
+      expect(await store.read.rowsOfRound(app, 2, [])).toEqual({ players: [], groups: [] });
       expect(await store.read.failedWaits(1)).toMatchObject([{ actorId: 2, page: "auction/1/Wait", error: "no" }]);
       expect(await store.read.failedWaits(2)).toEqual([]);
     });

@@ -1,4 +1,4 @@
-/** What the monitor's page and the server tell each other, as JSON. */
+/** What the experimenter's pages and the server tell each other, as JSON. */
 
 /** Where one participant of a session is. */
 export interface MonitorRow {
@@ -62,4 +62,11 @@ export interface AdvanceAnswer {
   readonly confirm?: readonly string[];
   /** What was done, and what was not. */
   readonly done?: readonly { readonly text: string; readonly ok: boolean }[];
+}
+
+/** Answer of `GET /SessionData/<code>/rows`: the table's cells as they are shown. */
+export interface DataAnswer {
+  readonly columns: readonly string[];
+  /** By participant, in the order of the columns. */
+  readonly rows: readonly { readonly id: number; readonly cells: readonly string[] }[];
 }

@@ -218,6 +218,7 @@ export class Database {
     // Nobody watches a simulation.
     positions: async () => [],
     seats: async () => [],
+    rowsOfRound: async () => ({ players: [], groups: [] }),
     failedWaits: async () => [],
   };
 
