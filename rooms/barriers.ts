@@ -15,7 +15,7 @@ import { Itinerary } from "./itinerary.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";
 import type { WaitPage } from "./wait-pages.ts";
-import { FailureTurn } from "./wait-turns.ts";
+import { FailureTurn, LateTurn } from "./wait-turns.ts";
 
 /** What barriers need of the actors of this process. */
 export interface LocalActors {
@@ -157,12 +157,12 @@ export class Barriers {
     }
   }
 
-  /** A group has waited for the others long enough. */
+  /** A group has waited for the others long enough, or all have gone on before this one was there. */
   async #isTimeUp({ session, page, isAdvanced }: Barrier): Promise<boolean> {
     if (page.wait.timeout === undefined && !isAdvanced) return false;
     const where = { sessionId: session.id, page: page.identity };
     const rows = await this.#actors.world.store.read.rows(WaitPageTable, where);
-    return rows.some((row) => row.timedOut === true && row.doneAt === null);
+    return rows.some((row) => row.timedOut === true || row.doneAt !== null);
   }
 
   /** Tells all who wait in this process how many are there, now and then. */
@@ -233,8 +233,7 @@ export class Barriers {
       await Promise.all(held.map((actor) => actor.freeze()));
       const rows = await this.#read(ids, barrier.app);
       const state = this.#stateOf(barrier, rows);
-      // Another server was quicker: what this one has in memory is not so any more.
-      if (state === "done") this.#end(barrier, held);
+      if (state === "done") this.#leaveBehind(barrier, rows, held);
       if (state !== "ready") return "done";
       if (work !== undefined && !work.takeOver(rows)) return "changed";
       const done = work ?? (await this.#work(barrier, rows));
@@ -243,6 +242,18 @@ export class Barriers {
       for (const actor of held) actor.thaw();
       lift();
     }
+  }
+
+  /** Another server was quicker, and what this one has in memory is not so any more; or a group has formed since. */
+  #leaveBehind(barrier: Barrier, rows: readonly GroupRows[], held: readonly Actor[]): void {
+    const { page } = barrier;
+    const isDone = ({ waits }: GroupRows) => waits.some((row) => row.page === page.identity && row.doneAt !== null);
+    const done = new Set(rows.filter(isDone).map(({ group }) => group.id));
+    this.#end(
+      barrier,
+      held.filter((actor) => !actor.dead && done.has(actor.actorId) && !actor.waits.isDone(page)),
+    );
+    for (const actor of held) if (!actor.dead) actor.resume(new LateTurn(page));
   }
 
   #stateOf({ page }: Barrier, rows: readonly GroupRows[]): "done" | "waiting" | "ready" {

@@ -235,7 +235,8 @@ function turnOf(actor: Actor, entry: JournalEntry): Turn | undefined {
       return new TimerTurn({ begun: () => {}, look: () => {} }, (JSON.parse(input as string) as RecordedFiring).n);
     case "wait": {
       const wait = actor.itinerary.waits.find((one) => one.identity === page && actor.waits.isComplete(one));
-      return wait === undefined ? undefined : new WaitTurn(wait, () => {});
+      // Of all groups: that they had gone on before is not this group's to know.
+      return wait === undefined || wait.wait.scope === "subsession" ? undefined : new WaitTurn(wait, () => {});
     }
     default:
       return undefined;

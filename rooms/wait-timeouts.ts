@@ -16,6 +16,11 @@ export type WaitDecision = "proceed" | "replace" | "end" | undefined;
 
 const TIMEOUT = "_wait_timeout";
 
+/** A limit that fires so long after its time, in milliseconds, ran out while there was no server. */
+const KEPT_OUT = 3_000;
+/** How long those may take then who were kept out by that. */
+const TO_COME_BACK = 30_000;
+
 interface Payload {
   readonly page: string;
   /** In a lobby, where each waits for themselves. */
@@ -132,10 +137,14 @@ export function armAgain(actor: Actor, view: DirectView, page: WaitPage, at: num
   if (first !== undefined) arm(actor, view, page, at, undefined, first.values.id as number);
 }
 
-onSystemTimer(TIMEOUT, ({ actor, view, payload, at }) => {
+onSystemTimer(TIMEOUT, ({ actor, view, payload, at, dueAt }) => {
   const { page: identity, participantId } = payload as Payload;
   const page = actor.itinerary.waits.find((one) => one.identity === identity);
   if (page === undefined || actor.waits.isDone(page)) return;
+  if (at - dueAt > KEPT_OUT) {
+    setSystemTimer(view, TIMEOUT, { dueAt: at + TO_COME_BACK, payload, page: identity });
+    return { page: identity };
+  }
   if (participantId !== undefined) return lobbyTimeout(actor, view, page, participantId, at);
   if (actor.waits.waiting(page).length === 0) return;
   // The page is complete from now on, whoever is missing; what follows is as if the last had come.

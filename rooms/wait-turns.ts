@@ -1,7 +1,7 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import type { Row } from "../entities/memory.ts";
-import type { Dice } from "../entities/random.ts";
+import { Dice } from "../entities/random.ts";
 import { Unit } from "../entities/unit.ts";
 import { DirectView, type View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
@@ -13,7 +13,7 @@ import { stackOf, storable } from "./refusals.ts";
 import { isReplaced, lookSoon } from "./replacement.ts";
 import type { Outcome, Turn } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
-import { armAgain, decide, replaceMissing } from "./wait-timeouts.ts";
+import { armAgain, decide, indexAfter, replaceMissing } from "./wait-timeouts.ts";
 
 /** Runs the function of a wait page that is complete, and takes those who wait past it. */
 export class WaitTurn extends HookedTurn {
@@ -171,6 +171,54 @@ export class FailureTurn implements Turn {
     actor.waits.noteFailure(unit, this.#page, at, this.#error);
     const output = JSON.stringify({ e: { code: "wait_page_failed", message: storable(messageOf(this.#error)) } });
     return { unit, entry: { kind: "failed", at, page: identity, output }, release: () => {} };
+  }
+
+  fail(): void {}
+}
+
+/** All groups have gone on from a page before this one had formed: who is there goes past it, as whoever comes late. */
+export class LateTurn implements Turn {
+  readonly bytes = 0;
+  readonly #page: WaitPage;
+
+  constructor(page: WaitPage) {
+    this.#page = page;
+  }
+
+  run(actor: Actor): Outcome {
+    const { waits, world, memory } = actor;
+    const { identity, index } = this.#page;
+    const waiting = waits.waiting(this.#page);
+    if (waits.isDone(this.#page) || waiting.length === 0) return { release: () => {} };
+    const at = world.now();
+    const dice = new Dice(world.newSeed);
+    const view = new DirectView(memory, { what: `${identity} timeout`, at, random: dice.random });
+    try {
+      waits.setDone(view.unit, this.#page, at, true);
+      for (const participant of waiting) {
+        const player = memory.playerOf(participant.values.id as number) as Row;
+        view.unit.set(participant, "pageIndex", indexAfter(actor, this.#page, view, player));
+        if (isReplaced(participant)) lookSoon(view, participant.values.id as number, at);
+      }
+      view.finish();
+      const passed = waiting.filter(({ values }) => values.pageIndex === index + 1);
+      return {
+        unit: view.unit,
+        entry: { kind: "wait", at, page: identity, seed: dice.seed },
+        release: () => {
+          letPass(actor, passed, this.#page);
+          letOut(
+            actor,
+            waiting.filter((participant) => !passed.includes(participant)),
+            this.#page,
+          );
+        },
+      };
+    } catch (error) {
+      view.end();
+      view.unit.undo();
+      return new FailureTurn(this.#page, error).run(actor);
+    }
   }
 
   fail(): void {}

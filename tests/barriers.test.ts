@@ -319,3 +319,31 @@ test("a group that is still being loaded does not stand in the way of the news t
   slow.resolve();
   expect(await view).toMatchObject({ kind: "page" });
 });
+
+test("a group that forms when all others have gone on goes past the page, without the function", async () => {
+  const app = defineApp({ name: "late", playersPerGroup: 2, group: { runs: integer({ initial: 0 }) } });
+  app.waitPage("Lobby", { groupByArrivalTime: true, timeout: { seconds: 0.1, outcome: "proceed" } });
+  app.waitPage("All", {
+    waitForAllGroups: true,
+    timeout: { seconds: 0.2, outcome: "proceed" },
+    afterAllPlayersArrive(subsession) {
+      for (const group of subsession.getGroups()) group.runs += 1;
+    },
+  });
+  app.page("Results");
+  const world = await sqlite.world([app.spec]);
+  const people = await walkers(world, ["late"], 3);
+  const [one, two, three] = people as [Walker, Walker, Walker];
+  for (const person of people) await person.start();
+  for (const person of [one, two]) await person.connect();
+  for (const person of [one, two]) await person.reaches("late/1/Results");
+  const socket = await three.connect();
+  await three.reaches("late/1/Results");
+  expect(socket.frames.some((frame) => frame.k === "reload")).toBe(true);
+  const groups = await world.store.read.rows(app.spec.group.table);
+  expect(groups.map(({ idInSubsession, runs }) => [idInSubsession, runs])).toEqual([
+    [0, 0],
+    [1, 1],
+    [2, 0],
+  ]);
+});

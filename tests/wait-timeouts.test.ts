@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { WaitPageTable } from "../entities/system-tables.ts";
+import { TimerTable, WaitPageTable } from "../entities/system-tables.ts";
 import { defineApp, integer, text } from "../index.ts";
 import { useSqlite } from "./helpers/sqlite.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
@@ -138,7 +138,6 @@ test("the limit holds over a restart", async () => {
   await one.submit();
   // The deadline is stored by a turn of its own.
   for (let armed = false; !armed; ) {
-    const { TimerTable } = await import("../entities/system-tables.ts");
     armed = (await world.store.read.rows(TimerTable)).length > 0;
   }
   const again = await sqlite.restart(world, apps);
@@ -146,6 +145,26 @@ test("the limit holds over a restart", async () => {
   expect(await one.page()).toBe("game/1/Wait");
   await one.view();
   await one.reaches("game/1/Results");
+});
+
+test("a limit that ran out while there was no server leaves those who were kept out some time to come", async () => {
+  const made = game({ seconds: 5, outcome: "proceed" });
+  const { one, two, world, apps } = await stage(made);
+  const start = Date.now();
+  await one.submit();
+  const deadlines = async (of: typeof world) =>
+    (await of.store.read.rows(TimerTable)).map(({ dueAt }) => dueAt as number);
+  while ((await deadlines(world)).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const late = await sqlite.restart(world, apps, { now: () => Date.now() + 60_000 });
+  Object.assign(one, { world: late });
+  await one.view();
+  while (((await deadlines(late))[0] ?? 0) < start + 60_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(await one.page()).toBe("game/1/Wait");
+  const later = await sqlite.restart(late, apps, { now: () => Date.now() + 91_000 });
+  for (const person of [one, two]) Object.assign(person, { world: later });
+  await one.view();
+  await one.reaches("game/1/Results");
+  expect(await later.store.read.rows(made.app.spec.group.table)).toMatchObject([{ runs: 1, missing: "2" }]);
 });
 
 test("all groups wait for each other no longer than that", async () => {

@@ -1,6 +1,6 @@
 import type { Place } from "../chaos/database.ts";
 import type { PersonHistory, Post } from "./person.ts";
-import { ENDOWMENT, PLAYERS } from "./project/apps/study/index.ts";
+import { COMPUTED, ENDOWMENT, PLAYERS } from "./project/apps/study/index.ts";
 
 /** What may be wrong; docs/chaos.md says what each counts. */
 export const FIGURES = [
@@ -8,6 +8,7 @@ export const FIGURES = [
   "wentBack",
   "pagesTwice",
   "hooksWrong",
+  "replacedWrong",
   "groupsWrong",
   "moneyWrong",
   "formsLost",
@@ -30,6 +31,7 @@ export interface StudyData {
   readonly groups: readonly Sql[];
   readonly runs: readonly Sql[];
   readonly ends: readonly Sql[];
+  readonly waits: readonly Sql[];
   readonly journal: readonly Sql[];
 }
 
@@ -37,17 +39,18 @@ export async function readStudy({ query }: Place): Promise<StudyData> {
   const [session = {}] = await query("select fields, pages from session");
   return {
     session,
-    participants: await query("select id, code, page_index, fields from participant order by id"),
+    participants: await query("select id, code, page_index, fields, replaced_at from participant order by id"),
     players: await query("select * from study_player order by id"),
     groups: await query("select * from study_group order by id"),
     runs: await query("select actor_id, n, player_id, hook from study_run order by actor_id, n"),
+    waits: await query("select actor_id, page, timed_out from wait_page"),
     ends: await query('select participant_id, "left" from end_player'),
     journal: await query("select actor_id, seq, kind, page, changes from journal order by actor_id, seq"),
   };
 }
 
-/** What each hook leaves behind in one round of one player, once. */
-const HOOKS = ["formed", "gave", "shared", "guessed", "paid"] as const;
+/** Places of a round's pages in it. */
+const PAGES = { Lobby: 1, Give: 2, Share: 3, Guess: 4, All: 5 } as const;
 
 /**
  * Compares what participants did and saw with what is stored.
@@ -64,6 +67,11 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
   const pages = (JSON.parse(String(data.session.pages)) as unknown[]).length;
   const rounds = Math.max(...data.players.map((row) => Number(row.round_number)));
   const codes = new Map(data.participants.map((row) => [Number(row.id), String(row.code)]));
+  const indexOf = (player: Sql, page: keyof typeof PAGES) => (Number(player.round_number) - 1) * 5 + PAGES[page];
+  const cameTo = (player: Sql, page: keyof typeof PAGES): boolean =>
+    journal.pages.get(Number(player.participant_id))?.includes(indexOf(player, page)) === true;
+  const left = (player: Sql, page: keyof typeof PAGES) =>
+    journal.left.get(`${player.participant_id} ${indexOf(player, page)}`);
   const name = (player: Sql): string => `${codes.get(Number(player.participant_id))} in round ${player.round_number}`;
 
   // Everybody is at the end, by one way through the pages.
@@ -72,7 +80,11 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
     const code = String(row.code);
     const seen = histories.get(code);
     must("unfinished", Number(row.page_index), pages + 1, `the page of ${code}`);
-    if (seen?.finished !== true) find("unfinished", `${code} has not seen the end, but ${seen?.shown.at(-1)}`);
+    if (seen?.end === undefined) find("unfinished", `${code} has not seen the end, but ${seen?.shown.at(-1)}`);
+    const isReplaced = row.replaced_at !== null;
+    if (seen?.end === "replaced")
+      must("replacedWrong", isReplaced, true, `whether ${code} is replaced, who was told so,`);
+    if (isReplaced && seen?.end === "finished") find("replacedWrong", `${code} has finished, and is replaced`);
     for (const [i, index] of (seen?.shown ?? []).entries()) {
       const before = seen?.shown[i - 1] ?? 0;
       if (index < before) find("wentBack", `${code} saw page ${index} after page ${before}`);
@@ -80,19 +92,28 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
     const ways = journal.pages.get(Number(row.id)) ?? [];
     if (new Set(ways).size < ways.length) find("pagesTwice", `${code} came to a page twice: ${ways.join(" ")}`);
   }
-  for (const row of data.ends)
-    must("hooksWrong", Number(row.left), 1, `left of ${codes.get(Number(row.participant_id))}`);
+  for (const row of data.ends) {
+    // Who has waited long enough goes past it, straight to the end.
+    const came = journal.pages.get(Number(row.participant_id))?.includes(rounds * 5 + 1) === true;
+    must("hooksWrong", Number(row.left), came ? 1 : 0, `left of ${codes.get(Number(row.participant_id))}`);
+  }
 
   // One group of the right size for everybody in each round.
   const groups = new Map(data.groups.map((row) => [Number(row.id), row]));
   const members = Map.groupBy(data.players, (row) => Number(row.group_id));
   for (const [id, group] of groups) {
     const players = members.get(id) ?? [];
-    const isLobby = Number(group.id_in_subsession) === 0;
-    must("groupsWrong", players.length, isLobby ? 0 : PLAYERS, `the size of group ${id}`);
-    if (isLobby) continue;
+    if (Number(group.id_in_subsession) === 0) {
+      // Nobody is left in a lobby but those who have never come to it: they were at the end before.
+      for (const player of players) {
+        if (cameTo(player, "Lobby")) find("groupsWrong", `${name(player)} has no group`);
+      }
+      continue;
+    }
+    if (players.length < 1 || players.length > PLAYERS)
+      find("groupsWrong", `group ${id} has ${players.length} players`);
     const places = players.map((row) => Number(row.id_in_group)).sort((a, b) => a - b);
-    must("groupsWrong", places.join(" "), "1 2 3 4", `idInGroup in group ${id}`);
+    must("groupsWrong", places.join(" "), players.map((_, i) => i + 1).join(" "), `idInGroup in group ${id}`);
     must(
       "groupsWrong",
       players.every((row) => row.round_number === group.round_number),
@@ -100,14 +121,18 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
       `one round in group ${id}`,
     );
     must("hooksWrong", Number(group.formed), 1, `formed of group ${id}`);
-    must("hooksWrong", Number(group.shared), 1, `shared of group ${id}`);
-    for (const page of ["Lobby", "Share", "All"]) {
+    const goesOn = players.some((player) => cameTo(player, "Guess"));
+    must("hooksWrong", Number(group.shared), goesOn ? 1 : 0, `shared of group ${id}`);
+    for (const page of ["Lobby", "Share", "All"] as const) {
       const key = `${id} study/${group.round_number}/${page}`;
-      must("hooksWrong", journal.done.get(key), 1, `the journal's ends of ${key}`);
+      const isReached = players.some((player) => cameTo(player, page));
+      // All groups end a page of all groups together, those whose players have left the study, too.
+      if (page === "All" && !isReached) continue;
+      must("hooksWrong", journal.done.get(key) ?? 0, isReached ? 1 : 0, `the journal's ends of ${key}`);
     }
     const sum = (column: string): number => players.reduce((total, row) => total + Number(row[column]), 0);
     must("moneyWrong", sum("gift"), Number(group.total), `the gifts in group ${id}`);
-    must("moneyWrong", sum("payoff"), ENDOWMENT * PLAYERS, `the payoffs in group ${id}`);
+    must("moneyWrong", sum("payoff"), goesOn ? ENDOWMENT * players.length : 0, `the payoffs in group ${id}`);
   }
   must("groupsWrong", data.players.length, data.participants.length * rounds, "the number of players");
   const twice = new Set(data.players.map((row) => `${row.participant_id} ${row.round_number}`));
@@ -122,18 +147,29 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
   for (const player of data.players) {
     const hooks = (runs.get(Number(player.id)) ?? []).map((row) => String(row.hook));
     const plain = hooks.map((hook) => (hook === "timed out" ? "guessed" : hook)).sort();
-    must("hooksWrong", plain.join(" "), [...HOOKS].sort().join(" "), `what has run for ${name(player)}`);
-    for (const counter of ["gave", "guessed", "paid"]) {
-      must("hooksWrong", Number(player[counter]), 1, `${counter} of ${name(player)}`);
+    const group = groups.get(Number(player.group_id));
+    const due = {
+      formed: Number(group?.formed),
+      gave: left(player, "Give") === undefined ? 0 : 1,
+      guessed: left(player, "Guess") === undefined ? 0 : 1,
+      paid: journal.paid.has(Number(player.group_id)) ? 1 : 0,
+      shared: Number(group?.shared),
+    };
+    const expected = Object.entries(due).flatMap(([hook, times]) => Array<string>(times).fill(hook));
+    must("hooksWrong", plain.join(" "), expected.join(" "), `what has run for ${name(player)}`);
+    for (const counter of ["gave", "guessed", "paid"] as const) {
+      must("hooksWrong", Number(player[counter]), due[counter], `${counter} of ${name(player)}`);
     }
   }
 
   // Money, over all rounds.
   const session = fields(data.session);
-  must("hooksWrong", session.barriers, rounds, "the session's barriers");
-  const total = data.players.reduce((sum, row) => sum + Number(row.payoff), 0);
+  const played = data.groups.filter((group) => journal.paid.has(Number(group.id)));
+  must("hooksWrong", session.barriers, new Set(played.map((row) => row.round_number)).size, "the session's barriers");
+  const paid = data.players.filter((row) => Number(row.paid) > 0);
+  const total = paid.reduce((sum, row) => sum + Number(row.payoff), 0);
   must("moneyWrong", session.paid, total, "what the session paid");
-  const own = Map.groupBy(data.players, (row) => Number(row.participant_id));
+  const own = Map.groupBy(paid, (row) => Number(row.participant_id));
   for (const row of data.participants) {
     const earned = (own.get(Number(row.id)) ?? []).reduce((sum, player) => sum + Number(player.payoff), 0);
     must("moneyWrong", fields(row).earned, earned, `what ${row.code} earned`);
@@ -145,12 +181,15 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
     const posts = (histories.get(code)?.posts ?? []).filter((post) => post.round === Number(player.round_number));
     const gave = posts.filter((post) => post.page === "Give");
     const stored = `${player.gift === null ? "" : Number(player.gift)} ${player.note ?? ""}`;
-    checkForm(gave, (post) => `${post.values.gift} ${post.values.note}`, stored, `the gift of ${name(player)}`, find);
+    const isComputed = stored === `${COMPUTED.gift} ${COMPUTED.note}`;
+    if (isComputed) must("replacedWrong", Boolean(player.is_replaced), true, `whether ${name(player)} is replaced`);
+    // Nobody has to have answered who was not there, or for whom the computer did.
+    if (gave.some((post) => post.acknowledged) || (left(player, "Give") !== undefined && !isComputed)) {
+      checkForm(gave, (post) => `${post.values.gift} ${post.values.note}`, stored, `the gift of ${name(player)}`, find);
+    }
     const guesses = posts.filter((post) => post.page === "Guess");
-    const index = (Number(player.round_number) - 1) * 5 + 4;
-    const how = journal.left.get(`${player.participant_id} ${index}`);
     // Who came when the time was up has lost what they posted then; in time, or with the form, they have not.
-    if (how !== "submit" && player.guess === null) continue;
+    if ((left(player, "Guess") !== "submit" || Boolean(player.is_replaced)) && player.guess === null) continue;
     const guess = player.guess === null ? "" : String(Number(player.guess));
     checkForm(guesses, (post) => String(post.values.guess), guess, `the guess of ${name(player)}`, find);
   }
@@ -188,6 +227,8 @@ interface Journal {
   readonly left: Map<string, string>;
   /** How often a wait page was done, by `actor page`. */
   readonly done: Map<string, number>;
+  /** Groups for which the function of all groups has run. */
+  readonly paid: ReadonlySet<number>;
   /** Rows that hooks made, as `actor n`. */
   readonly runs: string[];
 }
@@ -200,7 +241,8 @@ interface Change {
 }
 
 function readJournal(entries: readonly Sql[]): Journal {
-  const journal: Journal = { pages: new Map(), left: new Map(), done: new Map(), runs: [] };
+  const paid = new Set<number>();
+  const journal: Journal = { pages: new Map(), left: new Map(), done: new Map(), paid, runs: [] };
   const came: { id: number; index: number; kind: string }[] = [];
   for (const { actor_id: actor, kind, changes } of entries) {
     for (const change of JSON.parse(String(changes ?? "[]")) as Change[]) {
@@ -211,6 +253,7 @@ function readJournal(entries: readonly Sql[]): Journal {
       if ((insert ?? update) === "wait_page" && values.doneAt != null) {
         const page = `${actor} ${values.page ?? key.page}`;
         journal.done.set(page, (journal.done.get(page) ?? 0) + 1);
+        if (kind === "barrier") paid.add(Number(actor));
       }
       if (insert === "study_run") journal.runs.push(`${values.actorId} ${values.n}`);
     }

@@ -4,7 +4,7 @@ import type { Chance } from "../chaos/chance.ts";
 import { ENDOWMENT } from "./project/apps/study/index.ts";
 
 /** What people do on the page with the form, and on the one with a time limit; how often. */
-const ON_GIVE = { post: 8, twice: 5, wrong: 4, reload: 3, leave: 3, stale: 3 } as const;
+const ON_GIVE = { post: 8, twice: 5, wrong: 4, reload: 3, leave: 3, stale: 3, gone: 1 } as const;
 const ON_GUESS = { post: 8, twice: 4, expire: 4, away: 4 } as const;
 type Deed = keyof typeof ON_GIVE | keyof typeof ON_GUESS;
 
@@ -33,7 +33,8 @@ export interface PersonHistory {
   /** Pages that were an error, by their status; the server was there, and said no. */
   readonly errors: Record<number, number>;
   readonly did: Record<string, number>;
-  finished: boolean;
+  /** They have seen the last page, or that the computer has their place. */
+  end: "finished" | "replaced" | undefined;
 }
 
 /** A participant who walks the study as people do: impatient, clumsy, and back after every error. */
@@ -61,7 +62,7 @@ export class Person {
     this.#mayGive = mayGive;
     this.#onPage = onPage;
     const code = link.split("/").at(-1) ?? "";
-    this.history = { code, posts: [], shown: [], errors: {}, did: {}, finished: false };
+    this.history = { code, posts: [], shown: [], errors: {}, did: {}, end: undefined };
   }
 
   /** Walks to the end of the study. @param isOver gives up where they are */
@@ -75,7 +76,7 @@ export class Person {
       const [, , page = "", index = "0"] = PAGE.exec(url) ?? [];
       const round = Math.ceil(Number(index) / PAGES);
       if (url.includes("/OutOfRangeNotification/") && status === 200) {
-        this.history.finished = true;
+        this.history.end = this.#tab.page.html.includes("Your place was taken") ? "replaced" : "finished";
         break;
       }
       if (status !== 200 || page === "") await this.#reload();
@@ -87,8 +88,16 @@ export class Person {
     this.#tab?.close();
   }
 
+  /** The page is closed for longer than the others wait. */
+  async #goAway(): Promise<void> {
+    this.#tab?.close();
+    this.#tab = undefined;
+    await sleep(this.#chance.between(6_000, 12_000));
+  }
+
   async #wait(): Promise<void> {
     const tab = this.#tab as HeadlessParticipant;
+    if (this.#does("gone waiting", 0.01)) return this.#goAway();
     const isStale = () => tab.status === "closed" || tab.reloadRequests > this.#reloads;
     await tab.until(isStale, this.#chance.between(500, 8_000)).catch(() => {});
     if (isStale() || this.#does("reload", 0.2)) await this.#reload();
@@ -106,6 +115,8 @@ export class Person {
         return;
       case "reload":
         return this.#reload();
+      case "gone":
+        return this.#goAway();
       case "stale": {
         // A tab from the round before, which was forgotten.
         const old = this.#oldForm;

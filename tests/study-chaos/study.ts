@@ -4,6 +4,7 @@ import { Chance } from "../chaos/chance.ts";
 import { type DatabaseKind, openPlace } from "../chaos/database.ts";
 import { ServerProcess } from "../chaos/server-process.ts";
 import { freePort } from "../helpers/free-port.ts";
+import { Road } from "../helpers/road.ts";
 import { checkStudy, type Finding, readStudy, type StudyData } from "./checker.ts";
 import { Person, type PersonHistory } from "./person.ts";
 
@@ -15,7 +16,9 @@ export interface StudyOptions {
   /** A multiple of 4. */
   readonly participants: number;
   readonly database: DatabaseKind;
-  /** Gets the server's log and the SQLite file. */
+  /** 2: two server processes live on the same database; participants are led from the one to the other. Default: 1. */
+  readonly servers?: number;
+  /** Gets the servers' logs and the SQLite file. */
   readonly directory: string;
 }
 
@@ -33,7 +36,7 @@ export interface StudyResult {
 }
 
 /** Seconds that a round takes, on average. */
-const ROUND = 5;
+const ROUND = 8;
 /** How long everybody may take to come to the end after the last kill, in milliseconds. The machine may be busy. */
 const REST = 120_000;
 
@@ -47,14 +50,20 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const { seed, kills, seconds, participants, directory } = options;
   const rounds = Math.max(2, Math.ceil(seconds / ROUND));
   const place = await openPlace(options.database, directory);
-  const port = String(await freePort());
   const size = { STUDY_PARTICIPANTS: String(participants), STUDY_ROUNDS: String(rounds) };
-  const env = { ...place.env, ...size, PORT: port, HOST: "127.0.0.1", WALRAS_PRODUCTION: "0", NODE_OPTIONS: "" };
-  const server = new ServerProcess(env, join(directory, "server.log"), join(import.meta.dirname, "server.ts"));
+  const env = { ...place.env, ...size, HOST: "127.0.0.1", WALRAS_PRODUCTION: "0", NODE_OPTIONS: "" };
+  const servers: ServerProcess[] = [];
+  for (let i = 0; i < (options.servers ?? 1); i++) {
+    const own = { ...env, PORT: String(await freePort()) };
+    const log = join(directory, i === 0 ? "server.log" : `server-${i + 1}.log`);
+    servers.push(new ServerProcess(own, log, join(import.meta.dirname, "server.ts")));
+  }
+  const [first] = servers as [ServerProcess, ...ServerProcess[]];
+  const road = await Road.to(portOf(first));
   try {
-    server.start();
-    await server.ready();
-    const links = await createSession(server.url);
+    for (const server of servers) server.start();
+    await Promise.all(servers.map((server) => server.ready()));
+    const links = await createSession(road.base);
     const begun = performance.now();
     let pages = 0;
     let end = Number.POSITIVE_INFINITY;
@@ -63,9 +72,10 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
       (link, i) => new Person(link, new Chance(seed, `person ${i + 1}`), mayGive, () => void pages++),
     );
     const all = Promise.all(people.map((person) => person.walk(() => performance.now() > end)));
-    const isRunning = () => people.some(({ history }) => !history.finished);
+    const isRunning = () => people.some(({ history }) => history.end === undefined);
     const chance = new Chance(seed, "kills");
     let killed = 0;
+    let server = first;
     for (let i = 0; i < kills; i++) {
       const at = ((i + chance.next()) / kills) * seconds * 1000;
       await sleep(Math.max(0, begun + at - performance.now()));
@@ -77,12 +87,20 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
         await sleep(5);
       }
       if (isRunning()) killed += 1;
-      await server.suffer({ kind: "kill", at, rest: null, ms: 0, stall: 0 });
+      const before = server;
+      server = servers.find((other) => other !== before) ?? before;
+      if (server !== before) {
+        // The other one goes on with everybody, while this one still lives, or is only just dead.
+        await server.ready();
+        road.redirect(portOf(server));
+        await sleep(chance.next() < 0.5 ? 0 : chance.between(0, 2_000));
+      }
+      await before.suffer({ kind: "kill", at, rest: null, ms: 0, stall: 0 });
     }
     await server.ready();
     end = Math.max(performance.now(), begun + seconds * 1000) + REST;
     await all;
-    await server.end("SIGKILL");
+    for (const one of servers) await one.end("SIGKILL");
     const data = await readStudy(place);
     const histories = people.map(({ history }) => history);
     return {
@@ -91,13 +109,18 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
       data,
       rounds,
       kills: killed,
-      crashes: server.crashes,
+      crashes: servers.reduce((sum, one) => sum + one.crashes, 0),
       runs: data.runs.length,
     };
   } finally {
-    await server.close();
+    for (const one of servers) await one.close();
+    await road.close();
     await place.close();
   }
+}
+
+function portOf(server: ServerProcess): number {
+  return Number(new URL(server.url).port);
 }
 
 /** Creates the session as the experimenter does, and returns the participants' links. */
@@ -110,7 +133,7 @@ async function createSession(url: string): Promise<string[]> {
 }
 
 /** The figures of a run for its summary line, and whether all is well. */
-export function summary({ findings, people, data: _data, ...counts }: StudyResult, figures: readonly string[]) {
+export function summary({ findings, people, data, ...counts }: StudyResult, figures: readonly string[]) {
   const did: Record<string, number> = {};
   const errors: Record<string, number> = {};
   for (const person of people) {
@@ -121,6 +144,8 @@ export function summary({ findings, people, data: _data, ...counts }: StudyResul
   const line = {
     participants: people.length,
     ...counts,
+    replaced: data.participants.filter((row) => row.replaced_at !== null).length,
+    timedOut: data.waits.filter((row) => Boolean(row.timed_out)).length,
     posts: posts.length,
     acknowledged: posts.filter((post) => post.acknowledged).length,
     ...Object.fromEntries(figures.map((name) => [name, findings.filter(({ figure }) => figure === name).length])),

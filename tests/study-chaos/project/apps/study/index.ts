@@ -3,16 +3,22 @@ import { currency, defineApp, type GroupOf, integer, link, type PlayerOf, text }
 export const PLAYERS = 4;
 /** What each player has in each round, before gifts. */
 export const ENDOWMENT = 100;
+/** What the computer gives in somebody's place. */
+export const COMPUTED = { gift: 10, note: "computer" } as const;
 
 /** Rounds of a run of the harness. */
 const rounds = Number(process.env.STUDY_ROUNDS ?? 1);
 
 const app = defineApp({
   name: "study",
-  doc: "Groups by arrival, a form, a wait page, a page with a time limit, a barrier. Every hook leaves a row and counts.",
+  doc: "Groups by arrival, a form, a wait page, a page with a time limit, a barrier; each wait is limited. Every hook leaves a row and counts.",
   playersPerGroup: PLAYERS,
   rounds,
-  group: { formed: integer({ initial: 0 }), shared: integer({ initial: 0 }), total: currency({ initial: 0 }) },
+  group: {
+    formed: integer({ initial: 0 }),
+    shared: integer({ initial: 0 }),
+    total: currency({ initial: 0 }),
+  },
   player: {
     gift: currency({ min: 0, max: ENDOWMENT, label: "Your gift" }),
     note: text({ blank: true, label: "A note" }),
@@ -28,6 +34,8 @@ const { Run } = app.extraModels;
 app.waitPage("Lobby", {
   groupByArrivalTime: true,
   keepGroups: false,
+  // The last ones are too few for a whole group.
+  timeout: { seconds: 6, outcome: "proceed" },
   afterAllPlayersArrive(group) {
     group.formed += 1;
     note(group, "formed");
@@ -37,14 +45,25 @@ app.waitPage("Lobby", {
 app.page("Give", {
   formModel: "player",
   formFields: ["gift", "note"],
+  computer: () => COMPUTED,
   beforeNextPage(player) {
     player.gave += 1;
-    player.group.total += player.gift ?? 0;
+    player.group.total += player.gift;
     Run.create({ player, hook: "gave" });
   },
 });
 
+/** Each way out of a wait has its rounds; the last one ends the study for every other group's. */
+const OUTCOMES = ["replace", "proceed", "replace", "end"] as const;
+
 app.waitPage("Share", {
+  timeout: {
+    seconds: 6,
+    outcome: ({ group, roundNumber }) => {
+      const outcome = OUTCOMES[(roundNumber - 1) % OUTCOMES.length];
+      return outcome === "end" && group.idInSubsession % 2 === 0 ? "proceed" : outcome;
+    },
+  },
   afterAllPlayersArrive(group) {
     group.shared += 1;
     note(group, "shared");
@@ -52,7 +71,7 @@ app.waitPage("Share", {
     const players = group.getPlayers();
     for (const [i, player] of players.entries()) {
       const before = players.at(i - 1) as PlayerOf<typeof app>;
-      player.payoff += ENDOWMENT - (player.gift ?? 0) + (before.gift ?? 0);
+      player.payoff += ENDOWMENT - given(player) + given(before);
     }
   },
 });
@@ -69,6 +88,7 @@ app.page("Guess", {
 
 app.waitPage("All", {
   waitForAllGroups: true,
+  timeout: { seconds: 6, outcome: "replace" },
   afterAllPlayersArrive(subsession) {
     const { session } = subsession;
     session.barriers = Number(session.barriers ?? 0) + 1;
@@ -80,6 +100,11 @@ app.waitPage("All", {
     }
   },
 });
+
+/** Nothing, of who has not come. */
+function given(player: PlayerOf<typeof app>): number {
+  return player.gave === 0 ? 0 : player.gift;
+}
 
 function note(group: GroupOf<typeof app>, hook: string): void {
   for (const player of group.getPlayers()) Run.create({ player, hook });
