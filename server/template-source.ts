@@ -154,7 +154,7 @@ function tagWord({ open, body }: SourceTag): string {
 
 /** Words that templates never read as a variable. */
 const TAKEN = new Set(
-  "if elif else endif for endfor endblock with endwith comment endcomment raw endraw empty loop and or not in is true false none True False None next_button formfields formfield formfield_errors".split(
+  "if elif else endif for endfor endblock with endwith comment endcomment raw endraw empty loop and or not in is true false none True False None next_button chat formfields formfield formfield_errors".split(
     " ",
   ),
 );

@@ -142,7 +142,7 @@ describe("oTree's tags", () => {
     },
   );
 
-  test.each("comment raw empty loop if not next_button".split(" "))(
+  test.each("comment raw empty loop if not next_button chat".split(" "))(
     "a variable that is called %s, which templates could not read, is refused by name",
     async (name) => {
       const where = /^apps\/app\/Page\.html line 2: "(\w+)" is a word of the template language/;
