@@ -19,9 +19,9 @@ export default defineBots(app, async (bot) => {
     bot.expect(group.buyer, null, "nobody has bought");
     bot.expect(Number(group.price) - step < reserve && Number(group.price) <= start, "the clock ran down");
   } else {
-    await bot.live.until(({ group }) => group.isOver === true || Number(group.price) <= Number(valuation), {
-      timeoutMs: 60_000,
-    });
+    // At the price at which it starts the clock may not run yet, and nobody can buy.
+    const wanted = Math.min(Number(valuation), start - step);
+    await bot.live.until(({ group }) => group.isOver === true || Number(group.price) <= wanted, { timeoutMs: 60_000 });
     // Who comes too late changes nothing.
     await bot.live.send("buy");
     const { group } = bot.live.state;

@@ -104,6 +104,7 @@ test("a duplicated tab sends the same unanswered messages, and each takes effect
   await one.send(one.give(1));
   await one.answered();
   await server.end("SIGKILL");
+  await one.cutOff();
   const unanswered = [one.give(2), one.give(3), one.give(4)];
   await one.send(...unanswered);
   const copy = await one.duplicate();

@@ -144,6 +144,11 @@ export class Tab {
     await this.page.waitForFunction(() => window.recorder !== undefined && window.live?.status === "open");
   }
 
+  /** Waits until the page has noticed that its connection is gone: from then on nothing goes out on the old one. */
+  async cutOff(): Promise<void> {
+    await this.page.waitForFunction(() => window.live?.status !== "open");
+  }
+
   /** Waits until the page that is open has an answer to all that it sent. */
   async answered(): Promise<void> {
     await until("everything is answered", () =>
