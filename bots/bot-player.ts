@@ -16,7 +16,7 @@ import { checkPage, isSamePage, nameOf, readErrors, readJsVars, readText, readVi
 import { Waiting } from "./waiting.ts";
 
 /** Defaults, in milliseconds, and bounds. */
-export const BOT_LIMITS = {
+const BOT_LIMITS = {
   receiveMs: 10_000,
   waitForMs: 60_000,
   /** How often a page that nobody moves on is loaded again while its bot waits for another. */

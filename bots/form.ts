@@ -27,11 +27,7 @@ export function fillForm(html: string, given: BotForm, checkHtml: boolean): [nam
   }
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const name = nameIn(
-      controls.map((control) => control.name),
-      key,
-      checkHtml,
-    );
+    const name = nameIn(controls, key, checkHtml);
     posted.set(
       name,
       valuesOf(
@@ -44,7 +40,8 @@ export function fillForm(html: string, given: BotForm, checkHtml: boolean): [nam
 }
 
 /** The form's own name of a field that is given. @throws WalrasError `no_field` */
-export function nameIn(names: readonly string[], key: string, checkHtml: boolean): string {
+export function nameIn(controls: readonly { name: string }[], key: string, checkHtml: boolean): string {
+  const names = controls.map(({ name }) => name);
   if (names.includes(key)) return key;
   const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   if (names.includes(snake)) return snake;

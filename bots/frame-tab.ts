@@ -165,11 +165,7 @@ function fill(form: HTMLFormElement, given: BotForm, checkHtml: boolean): void {
   const controls = [...form.querySelectorAll<Control>("input[name], select[name], textarea[name]")];
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const name = nameIn(
-      controls.map((control) => control.name),
-      key,
-      checkHtml,
-    );
+    const name = nameIn(controls, key, checkHtml);
     const own = controls.filter((control) => control.name === name);
     const kinds = own.flatMap((control) =>
       control.tagName === "SELECT"

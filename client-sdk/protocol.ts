@@ -14,9 +14,6 @@ export const PROTOCOL_VERSION = 1;
 /** The Colyseus message type under which all frames travel. */
 export const FRAME_TYPE = "w";
 
-/** Largest live message, in bytes of its JSON text, unless the server's configuration says otherwise. */
-export const DEFAULT_MESSAGE_LIMIT = 64 * 1024;
-
 /** Most characters of one chat message, unless the server's configuration says otherwise. */
 export const DEFAULT_CHAT_LIMIT = 2_000;
 

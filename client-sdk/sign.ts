@@ -17,7 +17,7 @@ export const SIGN_TEXTS: SignTexts = {
 };
 
 /** What the sign should say of a status; null: nothing. */
-export function signText(status: LiveStatus, texts: SignTexts): string | null {
+function signText(status: LiveStatus, texts: SignTexts): string | null {
   if (status === "halted" || status === "replaced") return texts[status];
   return status === "lost" || status === "connecting" ? texts.lost : null;
 }

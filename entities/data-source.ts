@@ -5,7 +5,7 @@ import { DataSource, type EntitySchema } from "typeorm";
 import type { BetterSqlite3Driver } from "typeorm/driver/better-sqlite3/BetterSqlite3Driver.js";
 import type { PostgresDriver } from "typeorm/driver/postgres/PostgresDriver.js";
 import { WalrasError } from "../client-sdk/errors.ts";
-import type { Value } from "./tables.ts";
+import type { Value, Values } from "./tables.ts";
 
 /** What Walras uses of a better-sqlite3 connection. */
 export interface SqliteConnection {
@@ -17,8 +17,8 @@ export interface SqliteConnection {
 
 export interface SqliteStatement {
   run(...values: (Value | readonly Value[])[]): { changes: number; lastInsertRowid: number };
-  // biome-ignore lint/suspicious/noExplicitAny: rows have the shape that the SQL text gives them.
-  all(...values: (Value | readonly Value[])[]): any[];
+  /** Rows have the shape that the SQL text gives them. */
+  all<Row = Values>(...values: (Value | readonly Value[])[]): Row[];
 }
 
 /** How hard SQLite makes sure of a commit: FULL syncs the disk each time, NORMAL may lose the last

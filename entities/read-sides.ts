@@ -10,14 +10,14 @@ import type { Values } from "./tables.ts";
 export function sqliteReads(source: DataSource): ReadSide {
   const db = sqliteConnection(source);
   const statements = new Map<string, SqliteStatement>();
-  function all({ text, values }: Query) {
+  function all<Row>({ text, values }: Query): Row[] {
     let statement = statements.get(text);
     if (statement === undefined) {
       if (statements.size >= 1_000) statements.clear();
       statement = db.prepare(text.replaceAll(/\$\d+/g, "?"));
       statements.set(text, statement);
     }
-    return statement.all(
+    return statement.all<Row>(
       values.map((value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : value)),
     );
   }
@@ -27,7 +27,7 @@ export function sqliteReads(source: DataSource): ReadSide {
     async snapshot(queries) {
       db.exec("begin");
       try {
-        return queries.map(all);
+        return queries.map((query) => all<Values>(query));
       } finally {
         db.exec("rollback");
       }

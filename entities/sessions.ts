@@ -293,10 +293,10 @@ export async function writeSession(
 }
 
 /** idInSubsession of the group in which all players of a round are until groups form out of it. */
-export const LOBBY = 0;
+const LOBBY = 0;
 
 /** Whether an app's groups form when participants arrive. */
-export function formsGroupsByArrival(app: AppSpec): boolean {
+function formsGroupsByArrival(app: AppSpec): boolean {
   return app.pages[0]?.wait?.scope === "arrival";
 }
 

@@ -168,7 +168,7 @@ export class SqliteStore implements Store {
       return `select ${actorId} as "actorId", ${seq} as "seq", ${writer} as "writer", ${batch} as "batch"
         from ${journal.path} where ${actorId} = ? and ${seq} = ?`;
     });
-    return entries.flatMap((entry): EntryOwner[] => connection.get(text).all([entry.actorId, entry.seq]));
+    return entries.flatMap((entry) => connection.get(text).all<EntryOwner>([entry.actorId, entry.seq]));
   }
 
   async probe(): Promise<void> {

@@ -4,7 +4,7 @@ import { type Column, type ColumnKind, snakeCase, type Table, type Values } from
 
 /** TypeORM's column type for each kind, the same words in SQLite and PostgreSQL. Integers are 64 bit
  * in both, so that every safe integer of JavaScript fits; JSON is kept as its exact text. */
-export const COLUMN_TYPES: Readonly<Record<ColumnKind, EntitySchemaColumnOptions["type"]>> = {
+const COLUMN_TYPES: Readonly<Record<ColumnKind, EntitySchemaColumnOptions["type"]>> = {
   id: "bigint",
   link: "bigint",
   integer: "bigint",

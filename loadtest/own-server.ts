@@ -3,22 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { ownEnvironment } from "../server/own-environment.ts";
 import { Child } from "./control.ts";
 import type { OwnServerCommands, OwnServerOptions } from "./servers/own.ts";
 
-/** Settings of the user's own that would spoil the measure or point at real data. */
-const NOT_INHERITED = [
-  "PORT",
-  "HOST",
-  "DATABASE_URL",
-  "WALRAS_DB",
-  "WALRAS_ADMIN_PASSWORD",
-  "WALRAS_PRODUCTION",
-  "WALRAS_PUBLIC_ADDRESS",
-  "WALRAS_ORIGINS",
-];
 /** The load is the measure; bots send faster than people. */
-export const LIFTED = { WALRAS_RATE: "100000", WALRAS_BURST: "100000" };
+const LIFTED = { WALRAS_RATE: "100000", WALRAS_BURST: "100000" };
 
 /** A server in a process of its own, with an empty database, both gone after {@link stop}. */
 export class OwnServer {
@@ -38,10 +28,9 @@ export class OwnServer {
    */
   static async start(root: string, database: string | undefined): Promise<OwnServer> {
     const place = database === undefined ? sqliteFile() : await postgresSchema(database);
-    const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name));
-    const env = { ...(Object.fromEntries(inherited) as Record<string, string>), ...LIFTED, ...place.env };
+    const env = ownEnvironment({ ...LIFTED, ...place.env, HOST: "127.0.0.1" });
     try {
-      const options: OwnServerOptions = { root, env: { ...env, HOST: "127.0.0.1" } };
+      const options: OwnServerOptions = { root, env };
       const child = await Child.start<OwnServerCommands>(join(import.meta.dirname, "servers/own.ts"), options);
       const url = new URL(`http://127.0.0.1:${await child.ask("port")}`);
       return new OwnServer(url, child, place.remove);

@@ -26,8 +26,6 @@ import { steadyClock } from "./steady-clock.ts";
 import type { Config } from "./walras-config.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-export { GAME_LIMITS };
-
 export interface GameOptions {
   readonly apps: ReadonlyMap<string, AppSpec>;
   readonly config: Config;

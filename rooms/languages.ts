@@ -102,7 +102,8 @@ export class Languages {
     const decimals = paidIn === null ? 2 : paidIn === currency.code ? currency.decimals : moneyDigits(paidIn);
     const translate = this.#i18n.getFixedT(code);
     const say: Say = (key, values = {}) => translate(key, { ...values });
-    const form = Object.keys(FORM_TEXTS) as FormTextKey[];
+    const texts: Record<FormTextKey, string> = { ...FORM_TEXTS };
+    for (const key of Object.keys(texts) as FormTextKey[]) texts[key] = translate(key, { skipInterpolation: true });
     return {
       code,
       direction: RIGHT_TO_LEFT.has(code.split("-")[0] ?? "") ? "rtl" : "ltr",
@@ -113,9 +114,7 @@ export class Languages {
       },
       money: { locale, code: paidIn, decimals, points: ["", ""] },
       say,
-      texts: Object.fromEntries(
-        form.map((key) => [key, translate(key, { skipInterpolation: true })]),
-      ) as unknown as FormTexts,
+      texts,
       wait: waitTexts(say),
     };
   }

@@ -7,7 +7,7 @@ import { DeadlineHeap } from "./deadline-heap.ts";
 import { TimerTurn, type TimerWatch } from "./timer-turn.ts";
 
 /** Times in milliseconds. */
-export const TIMER_TIMES = {
+const TIMER_TIMES = {
   /** How far ahead the database is read for groups that are not loaded, and how often. */
   window: 60_000,
   scan: 30_000,

@@ -9,7 +9,7 @@ import { playBotsInThread } from "./bots-thread.ts";
 import { DeskClient } from "./desk-client.ts";
 import { startOwnServer } from "./own-server.ts";
 
-export const BOTS_USAGE = "bots [config] [participants] [--url URL] [--keep FILE] [--limit SECONDS] [--seed NUMBER]";
+const BOTS_USAGE = "bots [config] [participants] [--url URL] [--keep FILE] [--limit SECONDS] [--seed NUMBER]";
 
 /** How long one session may take, in seconds, unless told otherwise. */
 const LIMIT = 300;

@@ -4,20 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WalrasError } from "../client-sdk/errors.ts";
+import { ownEnvironment } from "./own-environment.ts";
 
 const MAIN = join(import.meta.dirname, "main.js");
 /** Then a server that does not stop is killed, in milliseconds. */
 const STOP_MS = 15_000;
-
-/** Settings of the user's own server that one for a moment must not inherit: above all, not its database. */
-const NOT_INHERITED = [
-  "DATABASE_URL",
-  "WALRAS_PRODUCTION",
-  "WALRAS_ADMIN_PASSWORD",
-  "WALRAS_PUBLIC_ADDRESS",
-  "WALRAS_ORIGINS",
-  "NODE_OPTIONS",
-];
 
 /** A server of this project in a process of its own, for as long as somebody needs it. */
 export interface OwnServer {
@@ -43,19 +34,12 @@ export async function startOwnServer(options: {
   const tidy = (): void => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   };
-  const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name));
   const child = spawn(process.execPath, ["--no-warnings", MAIN], {
     // Without IPC: a Colyseus process that has a channel spins when its parent dies. In a group of its
     // own, so that Control+C reaches only us, and we stop it when the bots have ended.
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
-    env: {
-      ...Object.fromEntries(inherited),
-      HOST: "127.0.0.1",
-      PORT: "0",
-      WALRAS_DB: file,
-      WALRAS_SYNCHRONOUS: "NORMAL",
-    },
+    env: ownEnvironment({ HOST: "127.0.0.1", PORT: "0", WALRAS_DB: file, WALRAS_SYNCHRONOUS: "NORMAL" }),
   });
   // Whatever ends this process ends the server as well.
   const kill = (): void => {

@@ -4,7 +4,7 @@ import type { Store } from "../entities/store.ts";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, json, link, now, type PlayerOf, random, text } from "../index.ts";
 import type { Command } from "../rooms/calls.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import type { Watchdog } from "../rooms/watchdog.ts";
 import { at, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";

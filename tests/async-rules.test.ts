@@ -3,7 +3,7 @@ import { HeadlessParticipant } from "../client-sdk/headless.ts";
 import { JournalTable } from "../entities/system-tables.ts";
 import { type Deliveries, defineApp, integer, type LiveCall, type PlayerOf, StaleWrite } from "../index.ts";
 import type { Command } from "../rooms/calls.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { type Guest, TestGame } from "./helpers/game.ts";
 import { at, holdCommits, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";

@@ -4,8 +4,8 @@ import type { Delivery, ServerFrame } from "../client-sdk/protocol.ts";
 import { ELSEWHERE, type JournalEntry } from "../entities/store.ts";
 import { defineApp } from "../index.ts";
 import { type Outgoing, outputOf, outputToJson } from "../rooms/deliveries.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
 import { type Connection, GATE_LIMITS, Gate, type GateLimits } from "../rooms/gate.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import { TestConnection, type TestWorld } from "./helpers/world.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { type Answer, PROTOCOL_VERSION, type ServerFrame } from "../client-sdk/protocol.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { Reception } from "../rooms/reception.ts";
 import { makeAuction } from "./helpers/apps.ts";
 import { forEachStore } from "./helpers/stores.ts";

@@ -3,7 +3,7 @@ import { FRAME_HEADER } from "../client-sdk/wire.ts";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, json } from "../index.ts";
 import { encodeFrame } from "../rooms/frames.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { Reception } from "../rooms/reception.ts";
 import type { Outcome, Turn } from "../rooms/turn.ts";
 import { at, type Group, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";

@@ -110,7 +110,7 @@ export async function expectWhole(groups: readonly (readonly Teller[])[], query:
 }
 
 /** In every journal the seqs are 1, 2, 3 ..., and so are the numbers of each page load. */
-export async function expectJournalWithoutHoles(query: Query): Promise<void> {
+async function expectJournalWithoutHoles(query: Query): Promise<void> {
   const entries = await query("select actor_id, seq, participant_id, client_id, n from journal order by actor_id, seq");
   const seqs = Map.groupBy(entries, (entry) => entry.actor_id);
   const numbers = Map.groupBy(

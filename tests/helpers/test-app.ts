@@ -9,7 +9,7 @@ import {
 import type { ColumnKind, Values } from "../../entities/tables.ts";
 
 /** One column of every kind. */
-export const ALL_KINDS = {
+const ALL_KINDS = {
   anInteger: "integer",
   aFloat: "float",
   aBoolean: "boolean",

@@ -4,7 +4,7 @@ import { createSession } from "../../entities/sessions.ts";
 import { ParticipantTable, TimerTable } from "../../entities/system-tables.ts";
 import type { ActorLimits } from "../../rooms/actor-world.ts";
 import { outputOf, type RecordedOutput } from "../../rooms/deliveries.ts";
-import { GAME_LIMITS } from "../../rooms/game.ts";
+import { GAME_LIMITS } from "../../rooms/limits.ts";
 import { Chance } from "../chaos/chance.ts";
 import { check, FIGURES } from "../chaos/checker.ts";
 import type { Entry, Database as Facts, TabHistory } from "../chaos/history.ts";
