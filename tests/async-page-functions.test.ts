@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, type PlayerOf, random, text } from "../index.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
 import type { HookCall } from "../rooms/hook-run.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { PAGE_TIMES } from "../rooms/page-timeouts.ts";
 import { TimerTurn } from "../rooms/timer-turn.ts";
 import { replayed } from "./helpers/replayed.ts";

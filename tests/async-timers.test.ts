@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { JournalTable, TimerTable } from "../entities/system-tables.ts";
 import { defineApp, type Firing, type GroupOf, integer, json } from "../index.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
 import type { HookCall } from "../rooms/hook-run.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { replayed } from "./helpers/replayed.ts";
 import { at, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import { VirtualClock } from "./helpers/virtual-clock.ts";

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { JournalTable, WaitPageTable } from "../entities/system-tables.ts";
 import { defineApp, type GroupOf, integer, random } from "../index.ts";
-import { GAME_LIMITS } from "../rooms/game.ts";
 import type { HookCall } from "../rooms/hook-run.ts";
+import { GAME_LIMITS } from "../rooms/limits.ts";
 import { replayed } from "./helpers/replayed.ts";
 import { at, settle, useSqlite } from "./helpers/sqlite.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
