@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
-import { WalrasError } from "../client-sdk/errors.ts";
+import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { toJson } from "../client-sdk/json.ts";
 import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
 import { blocks } from "./group-matrix.ts";
@@ -32,6 +32,8 @@ export interface NewSession {
   readonly now: number;
   /** Decimal places of currency fields. */
   readonly decimals: number;
+  /** Labels of the participants, in their order. Default: none; creatingSession may give some. */
+  readonly labels?: readonly string[] | undefined;
   /** How the session writes amounts. Default: whole points, in English. */
   readonly formats?: MoneyFormats | undefined;
   /** What the project declares for participants and sessions. */
@@ -110,7 +112,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
     const values = {
       idInSession: i + 1,
       code: codes.participant(),
-      label: null,
+      label: options.labels?.[i] ?? null,
       pageIndex: 0,
       startedAt: null,
       pageAt: null,
@@ -136,10 +138,25 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
   };
   const drafts: AppDraft[] = [];
   for (const app of apps) drafts.push(await draftApp(app, { options, facts, participants }));
+  checkLabels(participants, config.name);
   return { session, participants, apps: drafts };
 }
 
 const runFreely: RunHook = async (_what, hook) => hook({ signal: new AbortController().signal });
+
+/** A label is one participant's. */
+function checkLabels(participants: readonly Row[], configName: string): void {
+  const seen = new Map<Value, Value | undefined>();
+  for (const { label = null, idInSession } of participants.map(({ values }) => values)) {
+    if (label !== null && seen.has(label)) {
+      throw new AuthorError(
+        "wrong_label",
+        `A session of "${configName}" would have the label "${label}" twice: of participants ${seen.get(label)} and ${idInSession}.`,
+      );
+    }
+    seen.set(label, idInSession);
+  }
+}
 
 interface DraftOf {
   readonly options: NewSession;

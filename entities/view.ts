@@ -4,6 +4,7 @@ import type { FieldSpec, ModelSpec, PinnedPage } from "./app-spec.ts";
 import { fieldSpec, text } from "./fields.ts";
 import { type Handle, isHandle, ROW, VIEW } from "./handle.ts";
 import { extraHandle, groupHandle, playerHandle } from "./handles.ts";
+import { asLabel, LABEL_RULE } from "./labels.ts";
 import { type GroupMemory, Row, type SessionFacts } from "./memory.ts";
 import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
 import { type Owner, OwnFields, ownObject } from "./own-fields.ts";
@@ -11,7 +12,7 @@ import { ChatTable, TimerTable } from "./system-tables.ts";
 import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
 import { Unit } from "./unit.ts";
-import { checkValue, initialValues, roundCurrency } from "./values.ts";
+import { checkValue, describe, initialValues, roundCurrency } from "./values.ts";
 
 /** A JSON field as an author's code holds it. */
 export interface ParsedJson {
@@ -110,7 +111,7 @@ export abstract class View {
 
   /** The person behind a player. @param row of the participant */
   participant(row: Row): object {
-    const { code, label, idInSession, entry, startedAt = null } = row.values;
+    const { code, idInSession, entry, startedAt = null } = row.values;
     const parameters: unknown = typeof entry === "string" ? JSON.parse(entry) : {};
     const { session } = this.memory;
     const payoff = () => this.#payoff(row);
@@ -119,8 +120,18 @@ export abstract class View {
       get: () => this.builtIn(row, "status"),
       set: (value: unknown) => this.#writeStatus(row, value),
     };
+    const label = {
+      get: () => this.builtIn(row, "label"),
+      set: (value: unknown) => this.#writeLabel(row, value),
+    };
     return this.#ownObject(row, "participant", {
-      ...{ code, label, idInSession, entry: parameters, timeStarted: startedAt, visited: startedAt !== null },
+      ...{ code, idInSession, entry: parameters, timeStarted: startedAt, visited: startedAt !== null },
+      get label() {
+        return label.get();
+      },
+      set label(value: unknown) {
+        label.set(value);
+      },
       get isOnWaitPage() {
         return where() === "waiting";
       },
@@ -157,6 +168,20 @@ export abstract class View {
       );
     }
     return roundCurrency(payoffElsewhere + (this.read(player, "payoff") as number), this.memory.decimals);
+  }
+
+  /** Laid out before anybody comes: later, people may have come by their labels. */
+  #writeLabel(row: Row, value: unknown): void {
+    this.check();
+    const where = `${this.memory.app.name}: participant.label`;
+    if (!this.#unnumbered) {
+      throw new AuthorError("read_only", `${where} can be set in creatingSession(subsession), and nowhere else.`);
+    }
+    const label = asLabel(value);
+    if (label === undefined && value !== null) {
+      throw new AuthorError("wrong_label", `${where} was set to ${describe(value)}. ${LABEL_RULE}.`);
+    }
+    this.write(row, "label", label ?? null);
   }
 
   /** A word or two for the experimenter. */

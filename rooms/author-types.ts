@@ -58,8 +58,9 @@ export type Participant = ParticipantBuiltIns & ParticipantFields;
 export interface ParticipantBuiltIns {
   /** The secret in the person's link: do not show it to others. */
   readonly code: string;
-  /** The label given to them by the experimenter or a lab, if any. */
-  readonly label: string | null;
+  /** The label given to them by the experimenter or a lab, if any. To be set in creatingSession only: who then
+   * comes with this label gets this place. */
+  label: string | null;
   /** 1, 2, 3 ... in the session. */
   readonly idInSession: number;
   /** The sum of their payoffs in all apps and rounds. */

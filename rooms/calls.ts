@@ -158,7 +158,10 @@ export interface Game {
   restart(actorId: number): void;
   /** Whether this process has the group in memory. */
   isLoaded(actorId: number): boolean;
-  createSession(config: SessionConfig, options: { participants: number; isDemo: boolean }): Promise<Values>;
+  createSession(
+    config: SessionConfig,
+    options: { participants: number; isDemo: boolean; labels?: readonly string[] },
+  ): Promise<Values>;
   /** Changes a session that may be running; see edit-session.ts. */
   editSession(sessionId: number, edit: SessionEdit): Promise<void>;
   /** Runs the function of a wait page again that has failed. @throws WalrasError `wait_page_failed` if it fails again,

@@ -111,12 +111,13 @@ export async function startGame(options: GameOptions): Promise<Game> {
     seat: (actorId, participantId, pageIndex, inspects) => rooms.seat(actorId, participantId, pageIndex, inspects),
     isLoaded: (actorId) => actors.find(actorId) !== undefined,
     restart: (actorId) => actors.find(actorId)?.die(),
-    createSession: (config, { participants, isDemo }) =>
+    createSession: (config, { participants, isDemo, labels }) =>
       draftSession({
         config,
         apps,
         participants,
         isDemo,
+        labels,
         now: world.now(),
         decimals: world.currency.decimals,
         ownFields: world.ownFields,

@@ -7,6 +7,7 @@ import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { SessionConfig } from "./calls.ts";
+import { checkCompletion } from "./completion-options.ts";
 import { checkLabs, type Lab, type LabDefinition } from "./labs.ts";
 import { Languages, moneyDigits, type OwnTexts } from "./languages.ts";
 import { checkOwnTexts } from "./own-texts.ts";
@@ -189,6 +190,7 @@ export function checkSessionConfig(given: Record<string, unknown>, where: string
       throw wrong(`${named}: ${key}`, amount, "give it a number from 0, in real money");
     }
   }
+  checkCompletion(parameters, named);
   try {
     toJson(parameters, `walras.config: ${named}`);
   } catch (error) {

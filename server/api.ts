@@ -1,6 +1,8 @@
 import express, { type ErrorRequestHandler, type Request, type Response, type Router } from "express";
 import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { asLabel, LABEL_RULE } from "../entities/labels.ts";
 import { nearestName } from "../entities/suggest.ts";
+import { describe } from "../entities/values.ts";
 import type { Game, SessionConfig } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { Access } from "./access.ts";
@@ -38,6 +40,8 @@ export type NewSessionRequest = {
   displayName?: string;
   /** Parameters of the session config with other values for this session. */
   parameters?: Readonly<Record<string, unknown>>;
+  /** Labels of the participants, in their order: who comes with one of them by `/join` gets this place. */
+  labels?: readonly string[];
   /** A demo session, which bots can play; its data are nobody's. Default: false. */
   isDemo?: boolean;
 } & ({ config: string } | { apps: readonly string[] });
@@ -78,7 +82,8 @@ export function api({ game, sessionConfigs, access, figures, log }: ApiOptions):
     const { config, participants } = readRequest(request.body, sessionConfigs, game);
     const isDemo: unknown = request.body.isDemo ?? false;
     if (typeof isDemo !== "boolean") throw bad(`isDemo is ${JSON.stringify(isDemo)}; give it true or false`);
-    const session = await game.createSession(config, { participants, isDemo });
+    const labels = labelsOf(request.body.labels, participants);
+    const session = await game.createSession(config, { participants, isDemo, labels });
     const rows = await game.store.read.participants(Number(session.id));
     response.status(201).json({
       code: String(session.code),
@@ -147,6 +152,21 @@ function readRequest(
     ),
     participants: count,
   };
+}
+
+/** @throws WalrasError `bad_request` */
+function labelsOf(given: unknown, participants: number): string[] {
+  if (given === undefined) return [];
+  if (!Array.isArray(given) || given.length > participants) {
+    throw bad(`labels is no array of at most ${participants} labels, one for each participant; leave it out`);
+  }
+  const labels = given.map((text: unknown, i) => {
+    const label = asLabel(text);
+    if (label === undefined) throw bad(`labels[${i}] is ${describe(text)}. ${LABEL_RULE}`);
+    return label;
+  });
+  if (new Set(labels).size < labels.length) throw bad("labels has a label twice");
+  return labels;
 }
 
 function unknown(what: string, name: string, known: readonly string[], code: string): WalrasError {

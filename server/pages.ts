@@ -3,12 +3,12 @@ import { formatCurrency } from "../client-sdk/currency.ts";
 import { codeOf, WalrasError } from "../client-sdk/errors.ts";
 import { BOT_PARAMETER, type PageLive, Refusal, type SeatAnswer } from "../client-sdk/protocol.ts";
 import type { Claims } from "../entities/claims.ts";
+import { asLabel } from "../entities/labels.ts";
 import { dueTo } from "../entities/money.ts";
 import type { Entry, Game, Reply } from "../rooms/calls.ts";
 import type { Log } from "../rooms/log.ts";
 import type { DesignerPanel } from "./designer-panel.ts";
 import { completionOf } from "./entrances/completion.ts";
-import { isLabel } from "./entrances/labs.ts";
 import { type ErrorPages, RETRY_SECONDS, speak } from "./errors.ts";
 import { formBody, readForm } from "./form-body.ts";
 import { setDeskPolicy, setPagePolicy } from "./headers.ts";
@@ -121,7 +121,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
     if (claim !== undefined) return { ...claim };
     const { participant_label: label, [BOT_PARAMETER]: bot } = request.query;
     return {
-      ...(typeof label === "string" && isLabel(label) ? { label } : {}),
+      ...(asLabel(label) === undefined ? {} : { label: asLabel(label) }),
       // Nobody's data but a demo's say that a bot made them.
       ...(found.isDemo && bot !== undefined ? { parameters: { [BOT_PARAMETER]: "1" } } : {}),
     };

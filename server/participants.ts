@@ -13,6 +13,8 @@ export interface Found {
   sessionCode: string;
   isDemo: boolean;
   label: string | null;
+  /** What the app says of them. */
+  status: string | null;
   /** The computer has taken their place. */
   isReplaced: boolean;
   actorId: number | null;
@@ -58,6 +60,7 @@ export class Participants {
       sessionId: place.sessionId,
       ...session,
       label: place.participant.label as string | null,
+      status: (place.participant.status ?? null) as string | null,
       isReplaced: typeof place.participant.replacedAt === "number",
       actorId: place.actorId,
       pages: orderedPages(pages, place.participant.pageOrder),

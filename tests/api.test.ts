@@ -83,6 +83,19 @@ async function newestConfig(): Promise<Record<string, unknown>> {
   return JSON.parse(String(row?.config));
 }
 
+test("a program lays out labels, and who comes by one gets its place", async () => {
+  const { status, body } = await create({ config: "probe", participants: 4, labels: ["ann", " Bo Li "] });
+  expect(status).toBe(201);
+  const row = await server.game.store.read.session({ code: body.code });
+  const people = await server.game.store.read.participants(Number(row?.id));
+  expect(people.map(({ label }) => label)).toEqual(["ann", "Bo Li", null, null]);
+  const page = await ask(`${server.base}/join/${body.code}?participant_label=Bo%20Li`);
+  const visit = /name="walras_visit" value="([^"]*)"/.exec(page.text)?.[1] ?? "";
+  const form = { walras_visit: visit, participant_label: "Bo Li" };
+  const { location } = await ask(`${server.base}/join/${body.code}`, { form });
+  expect(location).toBe(body.links[1]);
+});
+
 test("a program gives a session's parameters other values", async () => {
   const parameters = { endowment: 50, nested: { a: [2] }, wave: "second" };
   expect(await create({ config: "tuned", participants: 2, parameters })).toMatchObject({ status: 201 });
@@ -142,6 +155,10 @@ test.each([
   [{ apps: ["probe"], participants: 0 }, "bad_request", "from 1 to"],
   [{ apps: ["probe"], participants: 1e9 }, "bad_request", "from 1 to"],
   [{ apps: "probe", participants: 1 }, "bad_request", "apps"],
+  [{ apps: ["probe"], participants: 1, labels: ["a", "b"] }, "bad_request", "at most 1 labels"],
+  [{ apps: ["probe"], participants: 2, labels: ["a", " a "] }, "bad_request", "twice"],
+  [{ apps: ["probe"], participants: 2, labels: ["a\nb"] }, "bad_request", "labels[0]"],
+  [{ apps: ["probe"], participants: 2, labels: "a" }, "bad_request", "no array"],
   [{ apps: ["probe"], participants: 1, displayName: 7 }, "bad_request", "displayName"],
   [{ apps: ["probe", "probe"], participants: 1 }, "app_twice", "twice"],
   [{ config: "tuned", participants: 2, parameters: [1] }, "bad_request", "parameters is no object"],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { escapeHtml } from "../server/template-filters.ts";
 import { type Answer, ask, startTestServer, type TestServer } from "./helpers/http.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
 
@@ -54,7 +55,12 @@ class Browser {
 }
 
 function plain(html: string): string {
-  return html.replaceAll("&lt;", "<").replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  return html
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
 }
 
 let postgres: TestPostgres;
@@ -86,8 +92,8 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     session = await newSession(3);
   });
 
-  async function newSession(participants: number, lab = ""): Promise<string> {
-    const form = { config: "hello", participants: String(participants), lab };
+  async function newSession(participants: number, lab = "", config = "hello"): Promise<string> {
+    const form = { config, participants: String(participants), lab };
     const { location } = await ask(`${server.base}/create_session`, { form });
     return location.replace("/SessionStartLinks/", "");
   }
@@ -209,11 +215,86 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     expect(end.text).toContain(`https://app.example.org/complete?cc=C1&amp;id=p77&amp;who=${browser.code}`);
   });
 
+  test("labels that the app laid out beforehand keep their places", async () => {
+    session = await newSession(3, "", "screening");
+    const strangers = [new Browser(server.base), new Browser(server.base), new Browser(server.base)];
+    const seen = [];
+    for (const browser of strangers) seen.push((await browser.press(await browser.go(`/join/${session}`))).status);
+    expect(seen).toEqual([200, 200, 409]);
+    const own = new Browser(server.base);
+    // Composed or not: as another computer may write it.
+    const link = `/join/${session}?participant_label=${encodeURIComponent("Mu\u0308ller 2")}`;
+    expect((await own.press(await own.go(link))).text).toContain('<p id="who">Müller 2/none</p>');
+  });
+
+  test.each(["Ann Lee", "李雷", "محمد", "a+b@x.org", '50%/O\'Neil & "co" <i>', "🙂"])(
+    "a label may be any text that can be seen: %s",
+    async (label) => {
+      const browser = new Browser(server.base);
+      const link = `/join/${session}?participant_label=${encodeURIComponent(label)}`;
+      const page = await browser.press(await browser.go(link));
+      expect(/<p id="who">(.*)\/none<\/p>/.exec(page.text)?.[1]).toBe(escapeHtml(label));
+      const other = new Browser(server.base);
+      await other.go(link);
+      expect(other.code).toBe(browser.code);
+    },
+  );
+
+  test("a label that cannot be one is refused, and takes no place", async () => {
+    for (const label of ["%00", "%01x", "x".repeat(101), "a%0Ab", "%EF%BF%BE"]) {
+      const { status, text } = await ask(`${server.base}/join/${session}?participant_label=${label}`);
+      expect([label, status, text.includes("This link is not complete")]).toEqual([label, 400, true]);
+    }
+    expect(await started()).toBe(0);
+  });
+
+  test("one browser may be two people, who are told apart by their labels", async () => {
+    const browser = new Browser(server.base);
+    await browser.press(await browser.go(`/join/${session}?participant_label=ann`));
+    const ann = browser.code;
+    await browser.press(await browser.go(`/join/${session}?participant_label=bob`));
+    expect(browser.code).not.toBe(ann);
+    await browser.go(`/join/${session}?participant_label=ann`);
+    expect(browser.code).toBe(ann);
+  });
+
+  test("where the study ends is said for everybody by what the app says of them", async () => {
+    session = await newSession(3, "", "screening");
+    const end = async (query: string) => {
+      const browser = new Browser(server.base);
+      await browser.press(await browser.go(`/join/${session}${query}`));
+      const { text } = await browser.go(browser.at, {});
+      return `${/href="https:[^"]*cc=(\w+)"/.exec(text)?.[1]} ${/class="code"[^>]*>(\w*)/.exec(text)?.[1]}`;
+    };
+    expect([await end("?age=12"), await end("?age=0")]).toEqual(["C2 C2", "C1 undefined"]);
+  });
+
+  test("every wrong address says so, in a page of its own", async () => {
+    const told = async (path: string) => {
+      const { status, text } = await ask(server.base + path);
+      return `${status} ${/<h1>([^<]*)/.exec(text)?.[1]}`;
+    };
+    for (const path of ["/join/nobody", "/join/%00", "/join/a%2Fb", `/join/${"x".repeat(500)}`, "/MTurkStart/x"]) {
+      const { location } = await ask(server.base + path);
+      expect([path, await told(location || path)]).toEqual([path, "404 There is no such session"]);
+    }
+    for (const path of ["/InitializeParticipant/nobody", "/p/nobody/hello/Hello/1", "/OutOfRangeNotification/nobody"]) {
+      expect([path, await told(path)]).toEqual([path, "404 This link does not lead to anyone"]);
+    }
+    expect(await told("/lab/nowhere")).toBe("404 There is no such lab");
+    expect(await told("/join")).toBe("404 There is no such page");
+    expect(await told("/lab/list?participant_label=ann")).toBe("404 Welcome");
+    // Half a character, as links are cut.
+    expect(await told("/join/%E4%")).toBe("400 That could not be read");
+  });
+
   test("MTurk's preview starts nobody", async () => {
     const browser = new Browser(server.base);
-    const page = await browser.go(`/join/${session}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE`);
+    const page = await browser.go(`/MTurkStart/${session}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE`);
     expect(page.text).toContain("accept the task first");
     expect(page.text).not.toContain("<form");
+    const accepted = await browser.press(await browser.go(`/MTurkStart/${session}?assignmentId=A1&workerId=W1`));
+    expect(accepted.text).toContain('<p id="who">W1/none</p>');
   });
 
   test("a lab's visitors wait until there is a session, then enter it; closed, they wait again", async () => {
@@ -228,6 +309,24 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     expect(browser.code).toBe(code);
     await ask(`${server.base}/labs/open/close`, { form: {} });
     expect((await new Browser(server.base).go("/lab/open")).text).toContain("Waiting for your session");
+    // Who was on the welcome page when it was closed waits too, and nothing was given to them.
+    session = await newSession(1, "open");
+    const late = new Browser(server.base);
+    const welcome = await late.go("/lab/open");
+    await ask(`${server.base}/labs/open/close`, { form: {} });
+    expect((await late.press(welcome)).text).toContain("Waiting for your session");
+    expect(await started()).toBe(0);
+  });
+
+  test("a lab whose session is full or over says so to who comes, and brings back who was there", async () => {
+    session = await newSession(1, "open");
+    const browser = new Browser(server.base);
+    await browser.press(await browser.go("/lab/open"));
+    await browser.go(browser.at, {});
+    expect((await browser.go("/lab/open")).text).toContain("No more pages left");
+    const late = new Browser(server.base);
+    const full = await late.press(await late.go("/lab/open"));
+    expect([full.status, full.text.includes("Session is full.")]).toEqual([409, true]);
   });
 
   test("a lab with labels asks for one and lets in only those of its list", async () => {

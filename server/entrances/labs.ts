@@ -2,22 +2,17 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AuthorError, messageOf } from "../../client-sdk/errors.ts";
+import { asLabel, LABEL_RULE } from "../../entities/labels.ts";
 import { readSecret } from "../../entities/secret.ts";
 import { LabSessionTable, SessionTable } from "../../entities/system-tables.ts";
 import type { Values } from "../../entities/tables.ts";
 import type { Game } from "../../rooms/calls.ts";
 import type { Lab } from "../../rooms/labs.ts";
 
-/** What labels may be made of: they stand in addresses. */
-const LABEL = /^[A-Za-z0-9_.@-]{1,100}$/;
 /** Milliseconds after which somebody on the waiting page who does not ask again counts as gone. */
 const WAITING = 12_000;
 /** Those at a lab's door who are counted. */
 const MOST_WAITING = 10_000;
-
-export function isLabel(text: string): boolean {
-  return LABEL.test(text);
-}
 
 /** A lab with its labels and with whoever waits at its door. */
 export class OpenLab {
@@ -70,15 +65,11 @@ function labelsOf(root: string, { name, labelFile }: Lab): string[] | undefined 
     .split(/\r?\n/)
     .map((line) => line.trim());
   const seen = new Set<string>();
-  labels.forEach((label, index) => {
-    if (label === "") return;
-    const line = `${where}, line ${index + 1}: "${label}"`;
-    if (!isLabel(label)) {
-      throw new AuthorError(
-        "wrong_labels",
-        `${line} is no label. Use letters, digits and _ . @ -, at most 100 of them.`,
-      );
-    }
+  labels.forEach((text, index) => {
+    if (text === "") return;
+    const line = `${where}, line ${index + 1}: ${JSON.stringify(text.slice(0, 100))}`;
+    const label = asLabel(text);
+    if (label === undefined) throw new AuthorError("wrong_labels", `${line} is no label. ${LABEL_RULE}.`);
     if (seen.has(label)) throw new AuthorError("wrong_labels", `${line} stands there twice.`);
     seen.add(label);
   });

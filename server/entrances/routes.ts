@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import express, { type Request, type Response, type Router } from "express";
 import { isStorableText } from "../../client-sdk/json.ts";
 import type { Claim, Claims } from "../../entities/claims.ts";
+import { asLabel } from "../../entities/labels.ts";
 import type { Value, Values } from "../../entities/tables.ts";
 import type { Game } from "../../rooms/calls.ts";
 import { type ErrorPages, speak } from "../errors.ts";
 import { setDeskPolicy } from "../headers.ts";
 import { startUrl } from "../participants.ts";
 import type { Templates } from "../templates.ts";
-import { isLabel, type LabSecret, type OpenLab, sessionOf } from "./labs.ts";
+import { type LabSecret, type OpenLab, sessionOf } from "./labs.ts";
 import { addressOf, Newcomers } from "./newcomers.ts";
 
 /** The hidden field that names the welcome page. */
@@ -119,6 +120,7 @@ export function entrances(options: EntranceOptions): Router {
   async function welcome(request: Request, response: Response, session: Values, action: string): Promise<void> {
     const config = configOf(session);
     speak(response, config.language);
+    if (isBroken(request)) return pages.tell(response, 400, "incompleteLink");
     const known = await returning(request, session);
     if (known !== undefined) return response.redirect(303, startUrl(known));
     if (givenOf(request, "assignmentId") === MTURK_PREVIEW) {
@@ -209,10 +211,16 @@ function configOf(session: Values): { displayName?: string; language?: unknown }
 /** The visitor's label: of the lab, of the link, or who they are at Prolific or MTurk. */
 function labelOf(request: Request): string | undefined {
   for (const name of ["participant_label", "PROLIFIC_PID", "workerId"]) {
-    const value = givenOf(request, name)?.trim();
-    if (value !== undefined && isLabel(value)) return value;
+    const label = asLabel(givenOf(request, name));
+    if (label !== undefined) return label;
   }
   return undefined;
+}
+
+/** Whether the link names somebody, and cannot be meant so: cut in the middle of a character, or not filled in. */
+function isBroken(request: Request): boolean {
+  const given = givenOf(request, "participant_label")?.trim() ?? "";
+  return given !== "" && asLabel(given) === undefined;
 }
 
 /** A parameter of the link, or of the form that carries it on. */

@@ -65,7 +65,7 @@ player.roundNumber = 2;
 // @ts-expect-error read-only
 player.group = group;
 // @ts-expect-error read-only
-player.participant.label = "A";
+player.participant.code = "A";
 // @ts-expect-error read-only
 player.session.config.stake = 3;
 // @ts-expect-error read-only

@@ -10,6 +10,14 @@ export default defineConfig({
       completionLink: "https://app.example.org/complete?cc=C1&id={label}&who={code}",
       completionCode: "C1-2026",
     },
+    {
+      name: "screening",
+      appSequence: ["hello"],
+      numDemoParticipants: 3,
+      labelled: true,
+      completionLink: { default: "https://app.example.org/?cc=C1", screenedOut: "https://app.example.org/?cc=C2" },
+      completionCode: { screenedOut: "C2" },
+    },
   ],
   labs: [
     { name: "open", displayName: "Open lab" },
