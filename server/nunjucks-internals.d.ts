@@ -95,6 +95,7 @@ declare module "nunjucks/src/compiler.js" {
     compileNot(node: Not, scope: Scope): void;
     compileOr(node: BinOp, scope: Scope): void;
     compileAnd(node: BinOp, scope: Scope): void;
+    compileIn(node: BinOp, scope: Scope): void;
     compileFor(node: For, scope: Scope): void;
     compileInclude(node: TemplateUse, scope: Scope): void;
     compileExtends(node: TemplateUse, scope: Scope): void;

@@ -74,6 +74,14 @@ export class StrictCompiler extends compiler.Compiler {
     this.#chooses("and", node, scope);
   }
 
+  override compileIn(node: BinOp, scope: Scope): void {
+    this._emit("env.contains(");
+    this.compile(node.right, scope);
+    this._emit(", ");
+    this.compile(node.left, scope);
+    this._emit(`, ${JSON.stringify(textOf(node.right))}, ${this.#place(node)})`);
+  }
+
   #chooses(word: "or" | "and", node: BinOp, scope: Scope): void {
     this._emit(`env.${word}(`);
     this.compile(node.left, scope);

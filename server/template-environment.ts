@@ -86,7 +86,11 @@ export class StrictEnvironment extends nunjucks.Environment {
     }
     let value: unknown;
     try {
-      value = (target as Record<string | number, unknown>)[key];
+      // -1 is the last one.
+      value =
+        Array.isArray(target) && typeof key === "number"
+          ? target.at(key)
+          : (target as Record<string | number, unknown>)[key];
     } catch (error) {
       if (lenient && codeOf(error) === "field_not_set") return undefined;
       throw this.#error(template, line, messageOf(error), error);
@@ -128,6 +132,19 @@ export class StrictEnvironment extends nunjucks.Environment {
 
   and(left: unknown, right: () => unknown): unknown {
     return this.isTrue(left) ? right() : left;
+  }
+
+  /** `x in list`, and keys of objects and parts of texts. */
+  contains(whole: unknown, part: unknown, text: string, template: string, line: number): boolean {
+    if (Array.isArray(whole)) return whole.includes(part);
+    if (typeof whole === "string" || whole instanceof nunjucks.runtime.SafeString)
+      return String(whole).includes(String(part));
+    if (isPlain(whole)) return Object.hasOwn(whole, String(part));
+    throw this.#error(
+      template,
+      line,
+      `Nothing can be in ${text}: it is ${describe(whole)}, and no list, object or text.`,
+    );
   }
 
   /** What `for` goes through; of an object its keys, or with two names its keys and values. */
