@@ -18,6 +18,28 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best;
 }
 
+/** Where options belong that are often looked for elsewhere, as they are in oTree. */
+const HOMES: Readonly<Record<string, string>> = {
+  creatingSession: "app.creatingSession((subsession) => { ... }) after defineApp",
+  pages: 'app.page("Name", { ... }) after defineApp, a call for each page',
+  pageSequence: 'app.page("Name", { ... }) after defineApp, a call for each page',
+  customExport: 'app.customExport("name", { ... }) after defineApp',
+  afterAllPlayersArrive: 'app.waitPage("Name", { afterAllPlayersArrive(group) { ... } })',
+  waitForAllGroups: 'app.waitPage("Name", { waitForAllGroups: true })',
+  groupByArrivalTime: 'app.waitPage("Name", { groupByArrivalTime: true }) as the app\'s first page',
+  isDisplayed: 'app.page("Name", { isDisplayed: (player) => ... })',
+  varsForTemplate: 'app.page("Name", { varsForTemplate: (player) => ({ ... }) })',
+  beforeNextPage: 'app.page("Name", { beforeNextPage(player) { ... } })',
+  live: 'app.page("Name", { live(player, data) { ... } })',
+  rooms: "labs, as Walras calls them",
+};
+
+function homeOf(key: string): string {
+  const plain = (text: string) => text.replaceAll("_", "").toLowerCase();
+  const name = Object.keys(HOMES).find((one) => plain(one) === plain(key));
+  return name === undefined ? "" : ` It belongs into ${HOMES[name]}.`;
+}
+
 /**
  * Refuses keys that nothing would ever read, because a misspelt option must not be ignored in silence.
  *
@@ -28,7 +50,7 @@ export function checkKeys(object: object, known: readonly string[], where: strin
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
     const nearest = nearestName(key, known);
-    const hint = nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
+    const hint = nearest === undefined ? homeOf(key) : ` Did you mean "${nearest}"?`;
     throw new AuthorError(
       "unknown_option",
       `${where} has no option "${key}".${hint} Its options are ${known.join(", ")}.`,

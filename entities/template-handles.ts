@@ -1,5 +1,5 @@
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { ModelSpec } from "./app-spec.ts";
+import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import { type Handle, isHandle, ROW } from "./handle.ts";
 import { ownSnapshot } from "./own-fields.ts";
 import { pastObjects } from "./past-rounds.ts";
@@ -55,10 +55,25 @@ function templateHandle(handle: Handle): object {
   });
 }
 
-/** An app's constants under the names that templates use: `numRounds` also as `num_rounds`; `ENDOWMENT` as it is. */
-export function constantsForTemplate(constants: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const named: Record<string, unknown> = { ...constants };
-  for (const [name, value] of Object.entries(constants)) {
+/**
+ * An app's constants under the names that templates use: `numRounds` also as `num_rounds`; `ENDOWMENT` as it is; and what
+ * every app has in oTree: `NUM_ROUNDS`, `PLAYERS_PER_GROUP`, `NAME_IN_URL`.
+ */
+export function constantsForTemplate({ name, rounds, playersPerGroup, constants }: AppSpec): Record<string, unknown> {
+  const named = inSnakeCase(constants);
+  const size = typeof playersPerGroup === "number" && playersPerGroup > 1 ? playersPerGroup : null;
+  const builtIn = { NAME_IN_URL: name, NUM_ROUNDS: rounds, PLAYERS_PER_GROUP: size };
+  for (const [key, value] of Object.entries(builtIn)) {
+    // There for who asks; not among those that somebody lists.
+    if (!Object.hasOwn(named, key)) Object.defineProperty(named, key, { value });
+  }
+  return named;
+}
+
+/** The same values, also under the names that templates use. */
+function inSnakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const named: Record<string, unknown> = { ...values };
+  for (const [name, value] of Object.entries(values)) {
     if (/^[a-z]/.test(name)) named[snakeCase(name)] = value;
   }
   return named;
@@ -67,7 +82,10 @@ export function constantsForTemplate(constants: Readonly<Record<string, unknown>
 /** participant, session and subsession are small plain objects; templates know them in snake_case. */
 function plainSnake(name: string, value: unknown): unknown {
   if (name !== "participant" && name !== "session" && name !== "subsession") return value;
-  return Object.fromEntries(
+  const plain = Object.fromEntries(
     Object.entries(ownSnapshot(value as object)).map(([key, inner]) => [snakeCase(key), inner]),
   );
+  // A parameter's own name is the experimenter's; what Walras knows of it is in snake_case like all the rest.
+  if (name === "session") plain.config = inSnakeCase(plain.config as Record<string, unknown>);
+  return plain;
 }

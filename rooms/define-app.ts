@@ -216,7 +216,7 @@ export function defineApp<
     pageOrder: definition.pageOrder,
     presenceGrace: presenceGrace(definition.presenceGrace, name),
     publishPresence: publishPresence(definition.publishPresence, name),
-    constants: constants ?? {},
+    constants: Object.freeze({ ...constants }),
     subsession: subsessionFields(name, definition.subsession ?? {}),
     group: makeModel(name, "group", "Group", definition.group ?? {}),
     player: makeModel(name, "player", "Player", definition.player ?? {}),
@@ -229,7 +229,7 @@ export function defineApp<
   return {
     name,
     // Left out, C is the empty type.
-    constants: (constants ?? {}) as C,
+    constants: spec.constants as C,
     // The fields' types exist at compile time only; the view checks values against the very same fields.
     extraModels: models as App<C, G, P, X, U>["extraModels"],
     spec,

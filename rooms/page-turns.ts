@@ -305,7 +305,7 @@ class Visit {
               session,
               subsession,
               participant,
-              C: constantsForTemplate(app.constants),
+              C: constantsForTemplate(app),
               ...vars,
             },
             jsVars,

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { defineApp, integer, type PlayerOf, text } from "../index.ts";
+import { defineApp, integer, link, type PlayerOf, text } from "../index.ts";
 import { useSqlite } from "./helpers/sqlite.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
 
@@ -134,4 +134,106 @@ test("a participant says when they came, where they are, and what the app says o
   };
   const message = expect.stringMatching(/participant.status was set to 5 \(a number\)/);
   expect(await two.submit()).toMatchObject({ kind: "refused", message });
+});
+
+test("from a player there is a way to group, subsession, session and participant, and from those below back up", async () => {
+  const { app, hooks } = pairs();
+  const world = await sqlite.world([app.spec]);
+  const people = await walkers(world, ["pairs"], 2, { endowment: 20, realWorldCurrencyPerPoint: 2 });
+  for (const person of people) await person.start();
+  await play(people, "pairs/1/Results");
+  hooks.vars = (player) => ({
+    same: [
+      player.group === player.getOthersInGroup()[0]?.group,
+      player.group.subsession === player.subsession,
+      player.group.session === player.session,
+      player.group.getPlayers()[1] === player,
+    ],
+    round: [player.subsession.roundNumber, player.group.roundNumber, player.roundNumber],
+    endowment: player.session.config.endowment,
+  });
+  await people[1]?.view();
+  expect(world.rendered.at(-1)?.variables).toMatchObject({
+    ...{ same: [true, true, true, true], round: [1, 1, 1], endowment: 20 },
+    // Templates know Walras' own parameters under oTree's names too.
+    session: { config: { endowment: 20, realWorldCurrencyPerPoint: 2, real_world_currency_per_point: 2 } },
+    subsession: { round_number: 1 },
+  });
+});
+
+test("constants are read-only, and templates have oTree's own among them", async () => {
+  const app = defineApp({
+    name: "game",
+    playersPerGroup: 2,
+    rounds: 4,
+    constants: { endowment: 100, MULTIPLIER: 1.5, numWeeks: 3 },
+  });
+  app.page("Play");
+  expect(() => Object.assign(app.constants, { endowment: 200 })).toThrow(TypeError);
+  expect(app.constants.endowment).toBe(100);
+  const world = await sqlite.world([app.spec]);
+  const [one] = (await walkers(world, ["game"], 2)) as [Walker];
+  await one.start();
+  await one.view();
+  const C = world.rendered.at(-1)?.variables.C as Record<string, unknown>;
+  expect(C).toEqual({ endowment: 100, MULTIPLIER: 1.5, numWeeks: 3, num_weeks: 3 });
+  expect([C.NUM_ROUNDS, C.PLAYERS_PER_GROUP, C.NAME_IN_URL]).toEqual([4, 2, "game"]);
+});
+
+test.each<[string, () => unknown, RegExp]>([
+  [
+    "creatingSession in defineApp",
+    () => defineApp({ name: "a", creatingSession() {} } as never),
+    /has no option "creatingSession". It belongs into app.creatingSession\(\(subsession\) => /,
+  ],
+  [
+    "a wait page's function on a page",
+    () => defineApp({ name: "a" }).page("P", { after_all_players_arrive() {} } as never),
+    /has no option "after_all_players_arrive". It belongs into app.waitPage\("Name", \{ afterAllPlayersArrive/,
+  ],
+  [
+    "a page's function on a wait page",
+    () => defineApp({ name: "a" }).waitPage("P", { beforeNextPage() {} } as never),
+    /has no option "beforeNextPage". It belongs into app.page\("Name"/,
+  ],
+  ["a page sequence", () => defineApp({ name: "a", page_sequence: [] } as never), /It belongs into app.page\("Name"/],
+])("a hook in the wrong place is not ignored, but told where it belongs: %s", (_what, define, message) => {
+  expect(define).toThrow(message);
+});
+
+test("rows of an extra model come in order of creation, and are an array to sort, cut and search", async () => {
+  const app = defineApp({
+    name: "trials",
+    extraModels: { Trial: { player: link("player"), size: integer(), word: text() } },
+  });
+  const { Trial } = app.extraModels;
+  app.page("Play", {
+    varsForTemplate(player) {
+      const rows = Trial.filter({ player });
+      return {
+        all: rows.map(({ n }) => n),
+        large: rows.filter(({ size }) => size > 2).map(({ word }) => word),
+        last: rows
+          .toSorted((a, b) => b.size - a.size)
+          .slice(0, 2)
+          .map(({ size }) => size),
+        one: Trial.filter({ player, word: "b" }).length,
+      };
+    },
+  });
+  app.creatingSession((subsession) => {
+    for (const player of subsession.getPlayers()) {
+      for (const [word, size] of [
+        ["a", 3],
+        ["b", 1],
+        ["c", 4],
+      ] as const)
+        Trial.create({ player, size, word });
+    }
+  });
+  const world = await sqlite.world([app.spec]);
+  const [one] = (await walkers(world, ["trials"], 1)) as [Walker];
+  await one.start();
+  await one.view();
+  expect(world.rendered.at(-1)?.variables).toMatchObject({ all: [1, 2, 3], large: ["a", "c"], last: [4, 3], one: 1 });
 });
