@@ -30,6 +30,8 @@ export interface FieldForm {
   readonly widget: Widget | undefined;
   /** Shown under the label. */
   readonly helpText: string | undefined;
+  /** What a number counts: "kg". */
+  readonly unit: string | undefined;
   /** Longest text that a form takes. */
   readonly maxLength: number | undefined;
   /** A text refuses the value and is shown beside it. */

@@ -99,12 +99,17 @@ export interface NumberOptions<C, I, B extends boolean>
     RangeOptions<I, B>,
     CheckOptions<number> {}
 
+export interface UnitOptions {
+  /** What the number counts, e.g. "kg": behind its input in forms, and in the data dictionary. */
+  unit?: string;
+}
+
 /** A whole number, exact up to ±2^53. */
 export function integer<
   const C extends Choice<number> = number,
   const I extends ChoiceValue<C> | undefined = undefined,
   const B extends boolean = false,
->(options: NumberOptions<C, I, B> = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
+>(options: NumberOptions<C, I, B> & UnitOptions = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
   return new Field("integer", options);
 }
 
@@ -113,7 +118,7 @@ export function float<
   const C extends Choice<number> = number,
   const I extends ChoiceValue<C> | undefined = undefined,
   const B extends boolean = false,
->(options: NumberOptions<C, I, B> = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
+>(options: NumberOptions<C, I, B> & UnitOptions = {}): Field<OrNull<ChoiceValue<C>, B>, StartOf<I>> {
   return new Field("float", options);
 }
 
@@ -188,8 +193,8 @@ const NUMBER = ["initial", "min", "max", "choices", "errorMessage", ...ABOUT];
 const CHOICE = ["initial", "choices", "errorMessage", ...ABOUT];
 /** Which options make sense for which kind. */
 const OPTIONS: Readonly<Record<FieldKind, readonly string[]>> = {
-  integer: NUMBER,
-  float: NUMBER,
+  integer: [...NUMBER, "unit"],
+  float: [...NUMBER, "unit"],
   currency: NUMBER,
   boolean: CHOICE,
   text: [...CHOICE, "maxLength"],
@@ -210,6 +215,7 @@ interface RawOptions {
   blank?: unknown;
   publish?: unknown;
   helpText?: unknown;
+  unit?: unknown;
   widget?: unknown;
   maxLength?: unknown;
   errorMessage?: unknown;
@@ -263,8 +269,8 @@ export function fieldSpec(field: unknown, where: string): FieldSpec {
 }
 
 function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldForm | undefined {
-  const { widget, maxLength, errorMessage, helpText } = options;
-  if ([widget, maxLength, errorMessage, helpText].every((given) => given === undefined)) return undefined;
+  const { widget, maxLength, errorMessage, helpText, unit } = options;
+  if ([widget, maxLength, errorMessage, helpText, unit].every((given) => given === undefined)) return undefined;
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && (maxLength as number) >= 1)) {
     throw new AuthorError(
       "wrong_option",
@@ -274,6 +280,7 @@ function fieldForm(kind: FieldKind, options: RawOptions, where: string): FieldFo
   return {
     widget: widget === undefined ? undefined : checkWidget(widget, kind, `${where}: widget`),
     helpText: option(helpText, "string", `${where}: helpText`),
+    unit: option(unit, "string", `${where}: unit`),
     maxLength: maxLength as number | undefined,
     errorMessage: option(errorMessage, "function", `${where}: errorMessage`) as FieldForm["errorMessage"],
   };

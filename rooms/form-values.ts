@@ -67,7 +67,7 @@ function readKind(spec: FieldSpec, text: string, language: FormLanguage): Answer
     case "integer":
     case "float":
     case "currency":
-      return readTypedNumber(spec.kind, text, language);
+      return readTypedNumber(spec.kind, withoutOwnUnit(text, spec.form?.unit), language);
     case "boolean":
       if (/^(true|1|on|yes)$/i.test(text)) return { value: true };
       if (/^(false|0|off|no)$/i.test(text)) return { value: false };
@@ -136,6 +136,12 @@ function withoutUnit(text: string, currency: CurrencyFormat): string {
     else if (plain.endsWith(unit.toLowerCase())) bare = bare.slice(0, -unit.length).trim();
   }
   return bare;
+}
+
+/** `12 kg` of a field whose unit is kg. */
+function withoutOwnUnit(text: string, unit: string | undefined): string {
+  const carries = unit !== undefined && unit !== "" && text.toLowerCase().endsWith(unit.toLowerCase());
+  return carries ? text.slice(0, -unit.length).trim() : text;
 }
 
 /** What stands before and after the number of an amount: `$` and nothing, nothing and `points`. */

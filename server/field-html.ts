@@ -225,8 +225,9 @@ export class FieldHtml {
       ...this.#length(),
       ...this.#common(),
     });
-    if (kind !== "currency") return input;
-    const { before, after } = unitOf(this.#currency);
+    const own = field.spec.form?.unit;
+    if (kind !== "currency" && own === undefined) return input;
+    const { before, after } = own === undefined ? unitOf(this.#currency) : { before: "", after: own };
     const unit = (text: string) => (text === "" ? "" : tag("span", { class: "input-group-text" }, escapeHtml(text)));
     return tag("div", { class: "input-group currency" }, unit(before) + input + unit(after));
   }
@@ -277,7 +278,9 @@ export class FieldHtml {
     const { min = 0, max = 100 } = field;
     const fine =
       kind === "float" && max - min <= 1 ? 0.01 : kind === "currency" ? 10 ** -Math.min(this.#currency.decimals, 2) : 1;
-    const { before, after } = kind === "currency" ? unitOf(this.#currency) : { before: "", after: "" };
+    const own = field.spec.form?.unit;
+    const { before, after } =
+      kind === "currency" ? unitOf(this.#currency) : { before: "", after: own === undefined ? "" : ` ${own}` };
     const isSet = field.plainValue !== "" && Number.isFinite(Number(field.plainValue));
     const range = tag("input", {
       type: "range",

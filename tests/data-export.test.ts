@@ -271,6 +271,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       app: "trade",
       choices: "r = Red; blue",
     });
+    expect(words.find((row) => row.column === "player.share")).toMatchObject({ unit: "kg" });
     expect(words.find((row) => row.column === "subsession.tax")).toMatchObject({ app: "trade", unit: "EUR" });
     expect(words.find((row) => row.column === "trade.2.subsession.season")).toMatchObject({
       ...{ app: "trade", meaning: "part of the year", round: "2", type: "text" },

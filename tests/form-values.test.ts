@@ -108,6 +108,12 @@ describe("an answer is checked by its field's kind", () => {
     expect(read(float(), "x")).toEqual({ error: "Please enter a number, such as 12.5." });
   });
 
+  test("a number may carry the unit that its field has", () => {
+    expect(read(float({ unit: "kg" }), "1,5 KG", EURO)).toBe(1.5);
+    expect(read(integer({ unit: "years" }), "30years")).toBe(30);
+    expect(read(integer({ unit: "years" }), "30 kg")).toEqual({ error: "Please enter a whole number, such as 12." });
+  });
+
   test("a currency is rounded to the session's decimals before its limits are checked, and may carry its unit", () => {
     expect(read(currency(), "3,456", { ...EURO, locale: "de" })).toBe(3.46);
     expect(read(currency({ max: 10 }), "10,004", EURO)).toBe(10);

@@ -53,6 +53,7 @@ const app = defineApp({
     q3: integer({ widget: likert({ points: 5, low: "Low", high: "High" }) }),
     heat: integer({ widget: slider({ min: -10, max: 40, step: 5, low: "Cold", high: "Hot" }) }),
     log: json(),
+    weight: float({ unit: "kg <net>" }),
   },
 }) as unknown as App<never, never, never, never>;
 
@@ -138,6 +139,16 @@ describe("each kind of field has its input", () => {
     ["log", /<input type="hidden" id="id_log" name="log" value=""/],
   ])("%s", async (field, expected) => {
     expect(await render("{{ formfields }}", [field])).toMatch(expected);
+  });
+
+  test("a number's unit stands behind its input", async () => {
+    const html = await render('{{ formfield "weight" }}', ["weight"], { values: { weight: 2.5 } });
+    expect(html).toMatch(
+      /name="weight" value="2,5" inputmode="decimal"[^>]*><span class="input-group-text">kg &lt;net&gt;</,
+    );
+    expect(() => defineApp({ name: "a", player: { x: text({ unit: "kg" } as never) } })).toThrow(
+      /has no option "unit"/,
+    );
   });
 
   test("with its label, its help, and whether an answer is required", async () => {

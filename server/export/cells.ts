@@ -247,7 +247,7 @@ export function fieldCell(name: string, spec: FieldSpec, source: Source, prefix:
   return {
     name: `${prefix}${snakeCase(name)}`,
     kind: spec.kind,
-    unit: unitOf(spec.kind, source),
+    unit: spec.form?.unit ?? unitOf(spec.kind, source),
     meaning: spec.doc ?? spec.label ?? `${prefix}${snakeCase(name)}, which the app does not describe (no doc)`,
     app,
     choices: spec.choices,

@@ -11,7 +11,7 @@ const app = defineApp({
   group: { price: currency({ blank: true, doc: "price of the last trade" }) },
   player: {
     age: integer({ blank: true, label: "How old are you?", min: 0 }),
-    share: float({ blank: true }),
+    share: float({ blank: true, unit: "kg" }),
     isHappy: boolean({ blank: true }),
     color: text({ blank: true, choices: [["r", "Red"], "blue"] }),
     story: longText({ blank: true }),
