@@ -350,3 +350,51 @@ test("inputs that an author wrote by hand are kept, marked and focused like all 
     await project.stop();
   }
 });
+
+describe("the experimenter's pages", () => {
+  test("the monitor follows a session, and what is advanced moves on in its own browser", async () => {
+    const { sessionUrl, links } = await startDemoSession(server.base, "ultimatum");
+    const desk = await openPage(sessionUrl.replace("SessionStartLinks", "SessionMonitor"), {
+      width: 1280,
+      height: 800,
+    });
+    const errors: string[] = [];
+    desk.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    await desk.waitForSelector("#monitor tbody tr >> nth=1");
+    expect(await desk.textContent("#started")).toBe("0/2 participants started.");
+    const one = await openPage(links[0] as string);
+    await desk.waitForSelector("#monitor tr.playing.fresh");
+    expect(await desk.textContent("#started")).toBe("1/2 participants started.");
+    expect(await desk.textContent("#updates")).toBe("Updates: P1");
+    expect(await faultsForReaders(desk)).toEqual([]);
+
+    // By keyboard: to the filter, and to the button of the one who is shown.
+    await desk.selectOption("#filter", "new");
+    expect(await desk.textContent("#shown")).toBe("1 of 2 shown");
+    await desk.focus("button[aria-label='Start P2']");
+    await desk.keyboard.press("Enter");
+    await desk.waitForSelector("#result >> text=P2 has begun.");
+    await desk.waitForSelector("#nobody:visible");
+
+    await desk.selectOption("#filter", "all");
+    const url = one.url();
+    await desk.click("button[aria-label='Advance P1']");
+    await desk.waitForSelector("#result >> text=P1 was moved on");
+    // As when the tab comes into sight again; else it asks every ten seconds.
+    await one.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await one.waitForURL((now) => now.href !== url);
+    expect(errors).toEqual([]);
+  });
+
+  test.each(["/sessions", "SessionData", "SessionEditProperties", "SessionPayments"])(
+    "%s can be used without a mouse, and without seeing it",
+    async (path) => {
+      const { sessionUrl } = await startDemoSession(server.base, "public_goods");
+      const url = path.startsWith("/") ? server.base + path : sessionUrl.replace("SessionStartLinks", path);
+      expect(await faultsForReaders(await openPage(url))).toEqual([]);
+      const phone = await openPage(url, PHONE);
+      const tooWide = await phone.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(tooWide).toBeLessThanOrEqual(0);
+    },
+  );
+});
