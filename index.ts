@@ -3,6 +3,7 @@ export type { Bot, BotChat, BotChatMessage, BotForm, BotLive, BotScript } from "
 export { type Bots, type BotsOptions, defineBots } from "./bots/define-bots.ts";
 export { StaleWrite } from "./entities/buffered-view.ts";
 export { cu, money, toRealWorldCurrency } from "./entities/cu.ts";
+export { now, random } from "./entities/current-view.ts";
 export {
   boolean,
   currency,
@@ -18,7 +19,6 @@ export {
 export { currencyRange, sum } from "./entities/money.ts";
 export { readCsv } from "./entities/read-csv.ts";
 export { assignTreatments, treatmentOf } from "./entities/treatments.ts";
-export { now, random } from "./entities/view.ts";
 export {
   checkbox,
   dropdown,

@@ -129,7 +129,7 @@ export class BufferedView extends View {
   #drop(): void {
     for (const row of this.#created) row.deleted = true;
     this.parsed.clear();
-    this.own.forget();
+    this.forgetOwn();
     this.#clear();
   }
 

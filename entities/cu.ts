@@ -1,6 +1,6 @@
 import { formatCurrency, toAmount } from "../client-sdk/currency.ts";
+import { required } from "./current-view.ts";
 import { formatsOf, inRealWorldCurrency } from "./money.ts";
-import { required } from "./view.ts";
 
 /**
  * An amount in words, as `{{ amount|cu }}` in templates and `live.cu(amount)` in the browser write it:

@@ -1,5 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "./app-spec.ts";
+import { runInAsync } from "./current-view.ts";
+import { DirectView } from "./direct-view.ts";
 import { checkMatrix, type GroupMatrix, shuffled } from "./group-matrix.ts";
 import { type Handle, isHandle, ROW } from "./handle.ts";
 import { GroupMemory, type Row, type SessionFacts } from "./memory.ts";
@@ -8,7 +10,6 @@ import { checkKeys } from "./suggest.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Values } from "./tables.ts";
 import { initialValues } from "./values.ts";
-import { DirectView, runInAsync } from "./view.ts";
 
 /** A group of a round, and who is in it. */
 export interface GroupOfRows {

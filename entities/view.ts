@@ -1,18 +1,13 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { AuthorError } from "../client-sdk/errors.ts";
-import type { FieldSpec, ModelSpec, PinnedPage } from "./app-spec.ts";
-import { fieldSpec, text } from "./fields.ts";
+import type { FieldSpec, ModelSpec } from "./app-spec.ts";
 import { type Handle, isHandle, ROW, VIEW } from "./handle.ts";
 import { extraHandle, groupHandle, playerHandle } from "./handles.ts";
-import { asLabel, LABEL_RULE } from "./labels.ts";
-import { type GroupMemory, Row, type SessionFacts } from "./memory.ts";
-import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
-import { type Owner, OwnFields, ownObject } from "./own-fields.ts";
+import { type GroupMemory, Row } from "./memory.ts";
+import { Surroundings, type SurroundingsOptions } from "./surroundings.ts";
 import { ChatTable, TimerTable } from "./system-tables.ts";
 import type { Table, Value } from "./tables.ts";
 import { byDeadline } from "./timers.ts";
-import { Unit } from "./unit.ts";
-import { checkValue, describe, initialValues, roundCurrency } from "./values.ts";
+import { checkValue, initialValues } from "./values.ts";
 
 /** A JSON field as an author's code holds it. */
 export interface ParsedJson {
@@ -20,22 +15,12 @@ export interface ParsedJson {
   readonly value: unknown;
 }
 
-const STATUS = fieldSpec(text({ blank: true }), "participant.status");
-
 /** What a view is made with. */
-export interface ViewOptions {
+export interface ViewOptions extends SurroundingsOptions {
   /** Names the call in errors, e.g. `auction/Bidding live`. */
   readonly what: string;
   readonly at: number;
   readonly random: () => number;
-  /** Shared by the views of one call that sees several groups. */
-  readonly own?: OwnFields;
-  /** The call may change the fields of the session and of the round: no other group runs at the same time. */
-  readonly mayWriteShared?: boolean;
-  /** The players of all groups of the round, where the call sees them. */
-  readonly everybody?: (() => readonly Handle[]) | undefined;
-  /** Rows have no numbers yet, so that `id` cannot be read. */
-  readonly unnumbered?: boolean | undefined;
 }
 
 /**
@@ -54,22 +39,18 @@ export abstract class View {
   /** JSON fields that were read, with the text that they were read from: they may be changed in place, which shows
    * at the end of the unit. */
   protected readonly parsed = new Map<Row, Map<string, ParsedJson>>();
-  /** Declared fields of participants and of the session. */
-  protected readonly own: OwnFields;
-  readonly #ownObjects = new Map<Row, object>();
-  readonly #mayWriteShared: boolean;
-  readonly #everybody: (() => readonly Handle[]) | undefined;
-  readonly #unnumbered: boolean;
+  readonly #options: SurroundingsOptions;
+  /** Made when it is first asked for: most calls look at their group only. */
+  #around: Surroundings | undefined;
 
   constructor(memory: GroupMemory, options: ViewOptions) {
     this.memory = memory;
     this.what = options.what;
     this.at = options.at;
     this.#draw = options.random;
-    this.own = options.own ?? new OwnFields();
-    this.#mayWriteShared = options.mayWriteShared ?? false;
-    this.#everybody = options.everybody;
-    this.#unnumbered = options.unnumbered ?? false;
+    this.#options = options;
+    // What another view has changed shows here, too.
+    if (options.own !== undefined) this.#around = this.#makeSurroundings();
   }
 
   /** The unit's time, milliseconds since 1970 (UTC). */
@@ -111,146 +92,48 @@ export abstract class View {
 
   /** The person behind a player. @param row of the participant */
   participant(row: Row): object {
-    const { code, idInSession, entry, startedAt = null } = row.values;
-    const parameters: unknown = typeof entry === "string" ? JSON.parse(entry) : {};
-    const { session } = this.memory;
-    const payoff = () => this.#payoff(row);
-    const where = () => placeOf(this.memory, this.builtIn(row, "pageIndex") as number);
-    const status = {
-      get: () => this.builtIn(row, "status"),
-      set: (value: unknown) => this.#writeStatus(row, value),
-    };
-    const label = {
-      get: () => this.builtIn(row, "label"),
-      set: (value: unknown) => this.#writeLabel(row, value),
-    };
-    return this.#ownObject(row, "participant", {
-      ...{ code, idInSession, entry: parameters, timeStarted: startedAt, visited: startedAt !== null },
-      get label() {
-        return label.get();
-      },
-      set label(value: unknown) {
-        label.set(value);
-      },
-      get isOnWaitPage() {
-        return where() === "waiting";
-      },
-      get finished() {
-        return where() === "finished";
-      },
-      get status() {
-        return status.get();
-      },
-      set status(value: unknown) {
-        status.set(value);
-      },
-      get payoff() {
-        return payoff();
-      },
-      get payoffInRealWorldCurrency() {
-        return inRealWorldCurrency(payoff(), session);
-      },
-      get payoffPlusParticipationFee() {
-        return withParticipationFee(payoff(), session);
-      },
-    });
-  }
-
-  /** The sum over all apps and rounds: what was elsewhere when the participant came, and what this group says. */
-  #payoff({ values }: Row): number {
-    this.check();
-    const player = this.memory.playerOf(values.id as number);
-    const { payoffElsewhere } = values;
-    if (player === undefined || typeof payoffElsewhere !== "number") {
-      throw new AuthorError(
-        "field_not_set",
-        `${this.what}: participant.payoff, over all apps and rounds, is known on pages and in functions of one group, but not here. Use player.payoff.`,
-      );
-    }
-    return roundCurrency(payoffElsewhere + (this.read(player, "payoff") as number), this.memory.decimals);
-  }
-
-  /** Laid out before anybody comes: later, people may have come by their labels. */
-  #writeLabel(row: Row, value: unknown): void {
-    this.check();
-    const where = `${this.memory.app.name}: participant.label`;
-    if (!this.#unnumbered) {
-      throw new AuthorError("read_only", `${where} can be set in creatingSession(subsession), and nowhere else.`);
-    }
-    const label = asLabel(value);
-    if (label === undefined && value !== null) {
-      throw new AuthorError("wrong_label", `${where} was set to ${describe(value)}. ${LABEL_RULE}.`);
-    }
-    this.write(row, "label", label ?? null);
-  }
-
-  /** A word or two for the experimenter. */
-  #writeStatus(row: Row, value: unknown): void {
-    this.check();
-    const where = `${this.memory.app.name}: participant.status`;
-    this.write(row, "status", checkValue(STATUS, value, where, this.memory.decimals));
+    return this.#surroundings.participant(row);
   }
 
   session(): object {
-    const { id, code, config, isDemo, row } = this.memory.session;
-    const builtIns = { id, code, config, isDemo: isDemo === true };
-    return row === undefined ? builtIns : this.#ownObject(row, "session", builtIns);
+    return this.#surroundings.session();
   }
 
   /** This app in this round. */
   subsession(): object {
-    const { subsession, roundNumber } = this.memory;
-    return this.#ownObject(subsession, "subsession", { roundNumber });
+    return this.#surroundings.subsession();
   }
 
   /** The players of all groups. @throws AuthorError where the call sees one group */
   everybody(what: string): readonly Handle[] {
-    this.check();
-    if (this.#everybody !== undefined) return this.#everybody();
-    throw new AuthorError(
-      "one_group",
-      `${this.what}: ${what}() has no place here: a group runs beside the others, and sees its own players. Use it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true, and store there what pages show of it.`,
-    );
+    return this.#surroundings.everybody(what);
   }
 
-  #ownObject(row: Row, what: Owner, builtIns: Record<string, unknown>): object {
-    let object = this.#ownObjects.get(row);
-    if (object === undefined) {
-      const { app, decimals, session } = this.memory;
-      object = ownObject({
-        what,
-        app: app.name,
-        builtIns,
-        fields: (what === "subsession" ? app.subsession : session.ownFields?.[what]) ?? {},
-        decimals,
-        values: () => {
-          this.check();
-          return this.own.values(row, this.read(row, "fields") as string | null);
-        },
-        requireWritable: (field) => {
-          if (what !== "participant") this.#requireShared(what, field);
-        },
-      });
-      this.#ownObjects.set(row, object);
-    }
-    return object;
+  /** The fields of participants, session and round that were changed. @throws AuthorError for what is not JSON, or not theirs to change */
+  protected changedOwn(): Iterable<{ row: Row; text: string }> {
+    return this.#around?.changed() ?? [];
   }
 
-  #requireShared(what: "session" | "subsession", field: string): void {
-    if (this.#mayWriteShared) return;
-    throw new AuthorError(
-      `${what}_read_only`,
-      `${this.what}: ${what}${field === "" ? "'s fields" : `.${field}`} cannot be changed here, since other groups read it at the same time. Set it in creatingSession(subsession), or in afterAllPlayersArrive(subsession) of a wait page with waitForAllGroups: true.`,
-    );
+  /** What was changed of them is not so. */
+  protected forgetOwn(): void {
+    this.#around?.forget();
   }
 
-  /** The fields of participants and of the session that were changed. @throws AuthorError for what is not JSON, or not theirs to change */
-  protected *changedOwn(): Iterable<{ row: Row; text: string }> {
-    for (const changed of this.own.changed()) {
-      if (changed.row === this.memory.session.row) this.#requireShared("session", "");
-      if (changed.row === this.memory.subsession) this.#requireShared("subsession", "");
-      yield changed;
-    }
+  get #surroundings(): Surroundings {
+    this.#around ??= this.#makeSurroundings();
+    return this.#around;
+  }
+
+  #makeSurroundings(): Surroundings {
+    const view = {
+      memory: this.memory,
+      what: this.what,
+      check: () => this.check(),
+      read: (row: Row, name: string) => this.read(row, name),
+      write: (row: Row, name: string, value: Value) => this.write(row, name, value),
+      builtIn: (row: Row, name: string) => this.builtIn(row, name),
+    };
+    return new Surroundings(view, this.#options);
   }
 
   /** A player who is in this view's group from now on: what authors hold of them goes on here. */
@@ -415,7 +298,7 @@ export abstract class View {
   /** A built-in column that only Walras writes. */
   builtIn(row: Row, name: string): Value {
     this.check();
-    if (name === "id" && this.#unnumbered) {
+    if (name === "id" && this.#options.unnumbered === true) {
       throw new AuthorError(
         "not_numbered",
         `${this.what}: ${row.model?.name}.id is given when the session has been made. Use player.participant.idInSession or group.idInSubsession instead.`,
@@ -489,102 +372,4 @@ export abstract class View {
   #deletedError(row: Row): AuthorError {
     return new AuthorError("row_deleted", `${row.model?.app}: this ${row.model?.name} was deleted.`);
   }
-}
-
-/** Pages of sessions, which are many: they are parsed when somebody first asks. */
-const pinned = new WeakMap<SessionFacts, readonly PinnedPage[]>();
-
-/** Where in the study a participant of this group is, by their page's index. */
-function placeOf({ app, session }: GroupMemory, index: number): "playing" | "waiting" | "finished" {
-  let pages = pinned.get(session);
-  if (pages === undefined) {
-    pages = JSON.parse((session.row?.values.pages ?? "[]") as string) as PinnedPage[];
-    pinned.set(session, pages);
-  }
-  const at = pages[index - 1];
-  if (at === undefined) return index > pages.length ? "finished" : "playing";
-  // Wait pages are at the same place in everybody's order.
-  return at.app === app.name && app.pages.some(({ name, wait }) => name === at.page && wait !== undefined)
-    ? "waiting"
-    : "playing";
-}
-
-/** The view of a synchronous call: reads and writes memory, and keeps the undo in its unit. */
-export class DirectView extends View {
-  readonly unit: Unit;
-
-  constructor(memory: GroupMemory, options: ViewOptions) {
-    super(memory, options);
-    this.unit = new Unit(memory);
-  }
-
-  /** Ends the call: in-place changes of JSON fields are found now. @throws AuthorError for what is not JSON */
-  finish(): void {
-    for (const { row, name, text } of this.changedInPlace()) this.write(row, name, text);
-    for (const { row, text } of this.changedOwn()) this.write(row, "fields", text);
-    this.end();
-  }
-
-  protected override read(row: Row, name: string): Value {
-    return row.values[name] ?? null;
-  }
-
-  protected override write(row: Row, name: string, value: Value): void {
-    this.unit.set(row, name, value);
-  }
-
-  protected override insert(row: Row): void {
-    this.unit.create(row);
-  }
-
-  protected override remove(row: Row): void {
-    this.unit.delete(row);
-  }
-
-  protected override rows(table: Table): Iterable<Row> {
-    return this.memory.extrasOf(table).values();
-  }
-}
-
-let current: View | undefined;
-const inAsync = new AsyncLocalStorage<View>();
-
-/** Runs an author's function with `now()` and `random()` bound to a view. */
-export function runIn<T>(view: View, call: () => T): T {
-  const before = current;
-  current = view;
-  try {
-    return call();
-  } finally {
-    current = before;
-  }
-}
-
-/** As {@link runIn}, for calls that go on after an `await`. */
-export function runInAsync<T>(view: View, call: () => T): T {
-  return inAsync.run(view, call);
-}
-
-/** The view of the call that is under way. @throws AuthorError outside of a call */
-export function required(what: string): View {
-  const view = current ?? inAsync.getStore();
-  if (view === undefined) {
-    throw new AuthorError(
-      "outside_of_call",
-      `${what}() was called outside of a function that Walras runs, such as a live method.`,
-    );
-  }
-  return view;
-}
-
-/** The time of the message or page that is being handled, in milliseconds since 1970 (UTC); the same
- * when the group is replayed. Use it instead of Date.now(). @throws AuthorError outside of a call */
-export function now(): number {
-  return required("now").now();
-}
-
-/** A random number, 0 ≤ x < 1; the same when the group is replayed. Use it instead of Math.random().
- * @throws AuthorError outside of a call */
-export function random(): number {
-  return required("random").random();
 }

@@ -1,6 +1,8 @@
 import { AuthorError, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { runIn } from "../entities/current-view.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import { isHandle, ROW } from "../entities/handle.ts";
 import { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
@@ -8,7 +10,6 @@ import { ActorTable, SubsessionTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
-import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";

@@ -1,9 +1,9 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
+import type { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Value } from "../entities/tables.ts";
 import { describe } from "../entities/values.ts";
-import type { DirectView } from "../entities/view.ts";
 import type { PageContext } from "./calls.ts";
 import { emptyValue, type FormLanguage } from "./form-values.ts";
 import { type CallHook, type FormErrors, fits, formErrors, NO_ERRORS, PageForm } from "./page-form.ts";

@@ -1,10 +1,12 @@
 import { AuthorError, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
 import { BufferedView, StaleWrite } from "../entities/buffered-view.ts";
+import { runIn, runInAsync } from "../entities/current-view.ts";
+import type { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { WrittenField } from "../entities/unit.ts";
-import { type DirectView, runIn, runInAsync, type View } from "../entities/view.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { RunningCall } from "./call-end.ts";
 import { HookRun, NOTHING_TO_ABORT } from "./hook-run.ts";

@@ -2,11 +2,12 @@ import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/error
 import { BACK_FIELD, type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
 import type { PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { runIn } from "../entities/current-view.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
 import { constantsForTemplate, forTemplate } from "../entities/template-handles.ts";
-import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { advanceWait } from "./advance.ts";
 import type { Command, Reply, WaitContext } from "./calls.ts";

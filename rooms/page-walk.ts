@@ -1,9 +1,9 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { PageEnd, PageSpec } from "../entities/app-spec.ts";
+import type { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Value } from "../entities/tables.ts";
 import { describe } from "../entities/values.ts";
-import type { DirectView } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { Entry } from "./calls.ts";
 import type { FormScene } from "./form-turn.ts";

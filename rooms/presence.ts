@@ -1,8 +1,9 @@
 import { codeOf, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec, PageSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
-import { DirectView, type View } from "../entities/view.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";
 import type { Connection } from "./gate.ts";

@@ -1,9 +1,9 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import type { Value } from "../entities/tables.ts";
-import { DirectView } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { ParticipantBuiltIns } from "./author-types.ts";
 import { cancelSystemTimers, onSystemTimer, pendingSystemTimers, setSystemTimer } from "./system-timers.ts";

@@ -1,7 +1,8 @@
 import { WalrasError } from "../client-sdk/errors.ts";
+import type { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { payloadOf } from "../entities/timers.ts";
-import type { DirectView, View } from "../entities/view.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { Hooks } from "./hooks.ts";
 

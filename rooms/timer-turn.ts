@@ -1,9 +1,10 @@
 import { AuthorError, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { isSystemTimer, nextTimer, payloadOf } from "../entities/timers.ts";
 import { Unit } from "../entities/unit.ts";
-import { DirectView, type View } from "../entities/view.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { Firing } from "./author-types.ts";
 import { post, type RecordedOutput } from "./deliveries.ts";

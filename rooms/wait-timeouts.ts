@@ -1,8 +1,9 @@
 import { AuthorError } from "../client-sdk/errors.ts";
+import { runIn } from "../entities/current-view.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { describe } from "../entities/values.ts";
-import { DirectView, runIn } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
 import { isReplaced, replace } from "./replacement.ts";

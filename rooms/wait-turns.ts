@@ -1,9 +1,10 @@
 import { messageOf, WalrasError } from "../client-sdk/errors.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import { Dice } from "../entities/random.ts";
 import { Unit } from "../entities/unit.ts";
-import { DirectView, type View } from "../entities/view.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
 import { post } from "./deliveries.ts";
 import { HookedTurn } from "./hooked-turn.ts";

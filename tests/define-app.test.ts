@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { z } from "zod";
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { FieldSpec } from "../entities/app-spec.ts";
+import { DirectView } from "../entities/direct-view.ts";
 import { checkValue, fieldSpec, roundCurrency } from "../entities/fields.ts";
 import { GroupMemory } from "../entities/memory.ts";
 import type { GroupRows } from "../entities/store.ts";
 import { nearestName } from "../entities/suggest.ts";
-import { DirectView } from "../entities/view.ts";
 import {
   boolean,
   currency,

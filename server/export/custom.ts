@@ -1,10 +1,11 @@
 import { AuthorError, messageOf } from "../../client-sdk/errors.ts";
 import { toJson } from "../../client-sdk/json.ts";
 import type { AppSpec, CustomExport } from "../../entities/app-spec.ts";
+import { runIn } from "../../entities/current-view.ts";
+import { DirectView } from "../../entities/direct-view.ts";
 import { GroupMemory, Row } from "../../entities/memory.ts";
 import { SessionTable } from "../../entities/system-tables.ts";
 import type { Value, Values } from "../../entities/tables.ts";
-import { DirectView, runIn } from "../../entities/view.ts";
 import type { Source } from "./cells.ts";
 import type { DataTable } from "./data-set.ts";
 
