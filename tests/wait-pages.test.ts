@@ -244,7 +244,7 @@ test("title and body may depend on the player", async () => {
   const { one, world } = await stage(game({ wait }));
   await one.submit();
   await one.view();
-  expect(world.rendered.at(-1)?.wait).toEqual({
+  expect(world.rendered.at(-1)?.wait).toMatchObject({
     title: "A moment",
     body: "Player 1, please wait.",
     line: "Still to come: player 2, player 3.",
