@@ -96,13 +96,13 @@ export interface App<
    */
   page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options: PageOptions<Player<G, P, U>, G> &
-      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel: "group" },
+    options?: PageOptions<Player<G, P, U>, P> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel?: "player" },
   ): PageOf<I, DS, R, L>;
   page<D = unknown, I = D, S = unknown, DS = S, R = unknown, M = unknown, RM = unknown, L = unknown>(
     name: string,
-    options?: PageOptions<Player<G, P, U>, P> &
-      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel?: "player" },
+    options: PageOptions<Player<G, P, U>, G> &
+      LiveOptions<Player<G, P, U>, D, I, S, DS, R, M, RM, L> & { formModel: "group" },
   ): PageOf<I, DS, R, L>;
   /**
    * Runs when a session is created, for each round of the app in order: forms groups, assigns treatments,

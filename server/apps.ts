@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import { checkPageOrder } from "../entities/page-order.ts";
+import { groupMultiple } from "../entities/sessions.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Config } from "../rooms/walras-config.ts";
 
@@ -33,6 +34,7 @@ export async function loadProject(root: string): Promise<Project> {
     );
   }
   for (const session of config.sessionConfigs) {
+    const sequence: AppSpec[] = [];
     for (const name of session.appSequence) {
       const app = apps.get(name);
       if (app === undefined) {
@@ -42,13 +44,14 @@ export async function loadProject(root: string): Promise<Project> {
           `${CONFIG_FILE}: session config ${session.name} names the app ${name}, but there is no apps/${name}/index.ts.${meant === undefined ? "" : ` Did you mean ${meant}?`}`,
         );
       }
-      const size = app.playersPerGroup;
-      if (typeof size === "number" && session.numDemoParticipants % size !== 0) {
-        throw new AuthorError(
-          "wrong_config",
-          `${CONFIG_FILE}: session config ${session.name} has numDemoParticipants ${session.numDemoParticipants}, but ${name} plays in groups of ${size}. Give it a multiple of ${size}.`,
-        );
-      }
+      sequence.push(app);
+    }
+    const multiple = groupMultiple(sequence);
+    if (session.numDemoParticipants % multiple !== 0) {
+      throw new AuthorError(
+        "wrong_config",
+        `${CONFIG_FILE}: session config ${session.name} has numDemoParticipants ${session.numDemoParticipants}, but the groups of its apps need a multiple of ${multiple}.`,
+      );
     }
   }
   return { root, config, apps };

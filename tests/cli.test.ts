@@ -262,7 +262,7 @@ describe("a project", () => {
     [
       "has too few participants",
       { "apps/a/index.ts": app("a"), "walras.config.ts": config("a", 3) },
-      /numDemoParticipants 3, but a plays in groups of 2\. Give it a multiple of 2/,
+      /numDemoParticipants 3, but the groups of its apps need a multiple of 2/,
     ],
   ])("that %s is refused with file and cure", async (_what, files: Record<string, string>, message) => {
     await expect(loadProject(await project(files))).rejects.toThrow(message);

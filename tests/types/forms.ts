@@ -54,6 +54,7 @@ app.page("Person", {
     return values.agrees ? undefined : "Please agree.";
   },
 });
+app.page("Computer", { formFields: ["color"], computer: () => ({ color: "red" }) });
 app.page("Chosen", { formFields: (player) => (player.agrees ? ["age"] : []) });
 app.page("Price", {
   formModel: "group",
