@@ -22,7 +22,7 @@ const KINDS: Readonly<Record<ModelSpec["kind"], ModelKind>> = {
   group: {
     columns: GROUP_COLUMNS,
     // Not generated: a group's id is its actor's.
-    table: { key: ["id"], initial: { extraCount: 0, timerCount: 0, chatCount: 0 } },
+    table: { key: ["id"], initial: { extraCount: 0, timerCount: 0 } },
     members: [
       ...["fieldDisplay", "session", "subsession", "getPlayers", "getPlayerById", "getPlayerByRole"],
       ...["inPreviousRounds", "inRound", "inRounds", "inAllRounds", "after", "every", "at", "cancel", "timers"],
