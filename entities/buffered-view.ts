@@ -1,7 +1,7 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import { DroppedWrites } from "./dropped-writes.ts";
 import type { GroupMemory, Row } from "./memory.ts";
-import { TimerTable } from "./system-tables.ts";
+import { ChatTable, TimerTable } from "./system-tables.ts";
 import type { Table, Value, Values } from "./tables.ts";
 import type { Unit, WrittenField } from "./unit.ts";
 import { View } from "./view.ts";
@@ -97,7 +97,11 @@ export class BufferedView extends View {
         if (why !== undefined) throw new StaleWrite(row, name, why);
       }
     }
-    for (const row of this.#created) unit.create(row);
+    for (const row of this.#created) {
+      // It is said now, after what others have said while this call waited.
+      if (row.table === ChatTable) row.values.at = this.#clock();
+      unit.create(row);
+    }
     for (const [row, values] of this.#written) {
       for (const name in values) unit.set(row, name, values[name] ?? null);
     }

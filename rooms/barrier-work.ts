@@ -4,7 +4,7 @@ import { pageArrivals } from "../entities/page-arrivals.ts";
 import { Dice } from "../entities/random.ts";
 import type { GroupRows, JournalEntry, StoredUnit } from "../entities/store.ts";
 import { WholeSubsession } from "../entities/subsession.ts";
-import { ParticipantTable, SubsessionTable, WaitPageTable } from "../entities/system-tables.ts";
+import { ChatTable, ParticipantTable, SubsessionTable, WaitPageTable } from "../entities/system-tables.ts";
 import type { RowChange, Value, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
@@ -36,6 +36,7 @@ export class BarrierWork {
   #at: number;
   /** The rows before anything was done with them. */
   readonly #found: string;
+  readonly #chatCounts: ReadonlyMap<Value | undefined, Value | undefined>;
   readonly #dice: Dice;
   readonly #whole: WholeSubsession;
   readonly #people = new Map<number, Row>();
@@ -61,6 +62,7 @@ export class BarrierWork {
     this.#barrier = barrier;
     this.#rows = rows;
     this.#found = imageOf(rows);
+    this.#chatCounts = chatCountsOf(rows);
     this.#world = world;
     this.#at = world.now();
     this.#dice = new Dice(world.newSeed);
@@ -144,11 +146,21 @@ export class BarrierWork {
   /**
    * The rows as they are when this is to be stored, if it ran before the groups were held.
    *
-   * @returns whether they are as it has found them, but for who is connected and what had failed before
+   * @returns whether they are as it has found them, but for who is connected, what had failed before, and what was
+   * said in chats; but in groups where it has said something itself, whose messages are numbered by now
    */
   takeOver(rows: readonly GroupRows[]): boolean {
     if (imageOf(rows) !== this.#found) return false;
+    const chatCounts = chatCountsOf(rows);
+    const posted = this.#whole.groups.map(({ row, view }) => ({
+      id: row.values.id,
+      rows: view.memory.extrasOf(ChatTable),
+    }));
+    if (posted.some((own) => own.rows.size > 0 && chatCounts.get(own.id) !== this.#chatCounts.get(own.id)))
+      return false;
     this.#at = this.#world.now();
+    // It is said now, after what the others have said meanwhile.
+    for (const own of posted) for (const { values } of own.rows.values()) values.at = this.#at;
     for (const [i, { seq, waits }] of rows.entries()) Object.assign(this.#rows[i] as GroupRows, { seq, waits });
     return true;
   }
@@ -270,8 +282,9 @@ export class BarrierWork {
 /** What a function may build upon. */
 function imageOf(rows: readonly GroupRows[]): string {
   return JSON.stringify(
-    rows.map(({ seq: _seq, isNew: _isNew, players, extras, waits, ...rest }) => ({
+    rows.map(({ seq: _seq, isNew: _isNew, group, players, extras, waits, ...rest }) => ({
       ...rest,
+      group: { ...group, chatCount: null },
       waits: waits
         .filter(({ doneAt, timedOut, advanced }) => doneAt !== null || timedOut || advanced)
         .map(({ failedAt: _failedAt, error: _error, stack: _stack, ...values }) => values),
@@ -279,6 +292,11 @@ function imageOf(rows: readonly GroupRows[]): string {
       extras: [...extras],
     })),
   );
+}
+
+/** By group, the last number of its chat messages. */
+function chatCountsOf(rows: readonly GroupRows[]): Map<Value | undefined, Value | undefined> {
+  return new Map(rows.map(({ group }) => [group.id, group.chatCount]));
 }
 
 function isUpdateOf(change: RowChange, row: Row): boolean {

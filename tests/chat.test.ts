@@ -255,6 +255,27 @@ describe("on one server", () => {
     await sees(ann, ["*Participant 1: I wait for you", "Participant 2: coming"]);
   });
 
+  test("what is said while an async function of a wait page runs is kept, and so is what it says itself", async () => {
+    const { participants } = await makeSession(server.base, "meet");
+    const [ann, bob] = (await Promise.all(participants.map((one) => open(server.base, one)))) as [
+      HeadlessParticipant,
+      HeadlessParticipant,
+    ];
+    await leave(ann);
+    await leave(bob);
+    await say(ann, "while it runs");
+    await ann.until(() => ann.page.title === "End" && shown(ann).length === 2, 10_000);
+    await bob.until(() => bob.page.title === "End" && shown(bob).length === 2, 10_000);
+    // Nothing that the function had seen or written was touched by it, so that it ran once.
+    expect(shown(bob)).toEqual(["Participant 1: while it runs", "Host: You are all here (run 1)"]);
+  });
+
+  test("while a session is made, nothing can be posted yet: the error says so", async () => {
+    const { status, text } = await ask(`${server.base}/demo/early`, { method: "POST" });
+    expect(status).toBe(500);
+    expect(text).toContain("the group is still being made. Post when its players have begun.");
+  });
+
   test("a page without a live method connects because of its chat, whose script it loads once", async () => {
     const { ann } = await four();
     expect(ann.page.live).not.toBeNull();

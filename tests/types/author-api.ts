@@ -55,6 +55,14 @@ app.page("Chat", {
   },
 });
 
+app.page("Talk", {
+  onChat(player, message) {
+    expectType<Equal<typeof player, PlayerOf<typeof app>>>();
+    player.group.postChat(message.text, { nickname: message.nickname, channel: player.group.id });
+    return message.channel === "all" ? { refuse: "no" } : message.text.toUpperCase();
+  },
+});
+
 // Models.
 type Player = PlayerOf<typeof app>;
 type Group = GroupOf<typeof app>;

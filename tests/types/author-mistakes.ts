@@ -180,6 +180,16 @@ app.page("Hooks", {
   // @ts-expect-error a text, or nothing
   errorMessage: () => false,
 });
+app.page("ChatDecides", {
+  // @ts-expect-error a text, { refuse } or nothing
+  onChat: () => false,
+});
+app.page("ChatPosts", {
+  onChat(player) {
+    // @ts-expect-error it needs a nickname
+    player.group.postChat("hello");
+  },
+});
 // @ts-expect-error an unknown option
 app.page("Misspelt", { livemethod() {} });
 
