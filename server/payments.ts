@@ -47,7 +47,7 @@ export function paymentsRoutes({ game, languages, pages, guard, show }: Payments
         state: replaced !== null ? "replaced" : index < 1 ? "new" : index > pages.length ? "done" : "playing",
         progress:
           replaced !== null
-            ? `Replaced by the computer at ${replaced.slice(0, 16)} UTC`
+            ? `Replaced ${replaced.slice(0, 16)} UTC`
             : index > pages.length
               ? "Finished"
               : `${index}/${pages.length}`,

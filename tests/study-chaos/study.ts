@@ -100,6 +100,9 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     await server.ready();
     end = Math.max(performance.now(), begun + seconds * 1000) + REST;
     await all;
+    // Those whom the computer has replaced have seen all that they will see: it walks on alone.
+    const onTheirWay = `select id from participant where page_index <= ${rounds * 5 + 1}`;
+    while ((await place.query(onTheirWay)).length > 0 && performance.now() < end) await sleep(100);
     for (const one of servers) await one.end("SIGKILL");
     const data = await readStudy(place);
     const histories = people.map(({ history }) => history);
