@@ -1,19 +1,20 @@
 import { AuthorError, messageOf, type WalrasError } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
-import { runIn } from "../entities/current-view.ts";
 import { DirectView } from "../entities/direct-view.ts";
 import { isHandle, ROW } from "../entities/handle.ts";
 import { Row } from "../entities/memory.ts";
-import { Dice } from "../entities/random.ts";
 import { ActorTable, SubsessionTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
+import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
+import { HookedTurn } from "./hooked-turn.ts";
+import { HookNeeded, type Hooks } from "./hooks.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";
-import type { Outcome, Turn } from "./turn.ts";
+import type { Outcome } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
 /** How often an author's own method is asked again while somebody waits, and when something failed, in milliseconds. */
@@ -56,6 +57,11 @@ export class Lobby {
   /** Participants who have waited long enough: any group will do. */
   readonly #impatient = new Set<number>();
   #posted = false;
+  /** An async method runs; whoever comes meanwhile has the lobby looked at again after it. */
+  #choosing = false;
+  #cameMeanwhile = false;
+  /** Among whom it was told to choose. */
+  #asked: ReadonlySet<Row> = new Set();
   #telling = false;
   #cancelAgain = () => {};
 
@@ -68,6 +74,7 @@ export class Lobby {
   /** Somebody has come, or is connected again: groups may form. */
   look(impatient?: number): void {
     if (impatient !== undefined) this.#impatient.add(impatient);
+    if (this.#choosing) this.#cameMeanwhile = true;
     if (this.#posted || this.#actor.dead) return;
     this.#posted = true;
     this.#actor.resume(new FormTurn(this));
@@ -188,12 +195,13 @@ export class Lobby {
   }
 
   /** Forms what groups can be formed. */
-  run(): Outcome {
+  run(hooks: Hooks): Outcome {
     this.#posted = false;
+    this.#choosing = false;
     const actor = this.#actor;
     const { world, memory } = actor;
     const at = world.now();
-    const dice = new Dice(world.newSeed);
+    const dice = hooks.dice(actor);
     const what = `${this.#page.identity} groupByArrivalTime`;
     const view = new DirectView(memory, { what, at, random: dice.random });
     const before = this.#formed;
@@ -201,7 +209,7 @@ export class Lobby {
     try {
       const formed: Row[][] = [];
       let waiting = this.waiting();
-      for (let group = this.#choose(view, waiting, what); group !== undefined; ) {
+      for (let group = this.#choose(view, waiting, hooks); group !== undefined; ) {
         if (!this.#form(view, group, used)) {
           // More numbers are needed.
           this.look();
@@ -210,9 +218,15 @@ export class Lobby {
         formed.push(group);
         const gone = new Set(group);
         waiting = waiting.filter((row) => !gone.has(row));
-        group = this.#choose(view, waiting, what);
+        if (hooks.used) {
+          // The next one is chosen in a turn of its own: this one need not wait for that.
+          this.#cameMeanwhile = true;
+          break;
+        }
+        group = this.#choose(view, waiting, hooks);
       }
       view.finish();
+      this.#lookAgain();
       this.#askAgain(waiting.length);
       const failed = memory.waits.get(this.#page.identity);
       if (formed.length > 0 && failed !== undefined) view.unit.set(failed, "failedAt", null);
@@ -236,10 +250,23 @@ export class Lobby {
       view.end();
       view.unit.undo();
       this.#takeBack(before, used);
+      if (error instanceof HookNeeded) {
+        this.#posted = true;
+        this.#choosing = true;
+        throw error;
+      }
+      this.#lookAgain();
       world.log.error("no group could be formed", { page: what, error: messageOf(error), stack: stackOf(error) });
       this.#askAgain(1);
       return this.#note(at, error);
     }
+  }
+
+  /** Whoever has come while an async method ran has not been looked at. */
+  #lookAgain(): void {
+    if (!this.#cameMeanwhile) return;
+    this.#cameMeanwhile = false;
+    this.look();
   }
 
   /** Keeps what the author's method threw for the experimenter, once however often it throws it. */
@@ -256,6 +283,8 @@ export class Lobby {
   /** It could not be carried out: the store is away, or refused it. */
   failed(error: WalrasError): void {
     this.#posted = false;
+    this.#choosing = false;
+    this.#cameMeanwhile = false;
     if (this.#actor.dead) return;
     this.#actor.world.log.warn("no group could be formed", { error: error.message });
     this.#later.clear();
@@ -263,7 +292,7 @@ export class Lobby {
   }
 
   /** The next group; undefined: nobody yet. @throws AuthorError `wrong_group` */
-  #choose(view: DirectView, waiting: readonly Row[], what: string): Row[] | undefined {
+  #choose(view: DirectView, waiting: readonly Row[], hooks: Hooks): Row[] | undefined {
     const { formGroup } = this.#page.wait;
     const { playersPerGroup } = this.#actor.app;
     if (formGroup === undefined) {
@@ -272,15 +301,24 @@ export class Lobby {
     }
     if (waiting.length === 0) return undefined;
     const { world } = this.#actor;
-    const handles = waiting.map((row) => view.player(row));
+    const { what } = view;
     const arrivals: Arrivals<unknown> = {
       seconds: (player) => {
         const id = isHandle(player) ? (player[ROW].values.participantId as number) : 0;
         return (world.monotonic() - (this.#came.get(id) ?? world.monotonic())) / 1000;
       },
     };
-    const method = formGroup as (waiting: unknown[], arrivals: Arrivals<unknown>) => unknown;
-    const chosen = world.watchdog.watch(what, () => runIn(view, () => method(handles, arrivals)));
+    const chosen = hooks.call(this.#actor, view, {
+      what,
+      hook: formGroup,
+      args: (through: View) => {
+        this.#asked = new Set(waiting);
+        return [waiting.map((row) => through.player(row)), arrivals];
+      },
+      // Somebody may have gone while it waited.
+      holds: (given) => rowsOf(given).every((row) => !this.#asked.has(row) || waiting.includes(row)),
+      timeLimit: this.#page.page.timeLimit,
+    });
     if (chosen === undefined || chosen === null) return this.#chooseAny(waiting);
     const wrong = (why: string) =>
       new AuthorError(
@@ -382,12 +420,12 @@ export class Lobby {
 }
 
 /** One look at who waits. */
-class FormTurn implements Turn {
-  readonly bytes = 0;
+class FormTurn extends HookedTurn {
   readonly #lobby: Lobby;
   #refused = false;
 
   constructor(lobby: Lobby) {
+    super();
     this.#lobby = lobby;
   }
 
@@ -395,18 +433,23 @@ class FormTurn implements Turn {
     return this.#lobby.prepare();
   }
 
-  run(): Outcome {
+  protected work(): Outcome {
     // Not again and again: whoever comes next tries it anew.
-    return this.#refused ? { release: () => {} } : this.#lobby.run();
+    return this.#refused ? { release: () => {} } : this.#lobby.run(this.hooks);
   }
 
   spoil(_cause: UnitRefusal): void {
     this.#refused = true;
   }
 
-  fail(error: WalrasError): void {
+  protected failed(error: WalrasError): void {
     this.#lobby.failed(error);
   }
+}
+
+/** The players among what an author's method gave. */
+function rowsOf(given: unknown): Row[] {
+  return Array.isArray(given) ? given.flatMap((player: unknown) => (isHandle(player) ? [player[ROW]] : [])) : [];
 }
 
 /** Whether a group is the lobby of a round whose groups form by arrival. */

@@ -5,7 +5,7 @@ import { checkKeys } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import type { PageOptions } from "./author-types.ts";
 import { FORM_OPTIONS, type FormOptions, formSpec } from "./form-options.ts";
-import { hasAsyncHook } from "./hooks.ts";
+import { hasAsyncHook, isAsyncHook } from "./hooks.ts";
 import { checkLiveOptions, LIVE_OPTIONS, type RawLiveOptions } from "./live-handlers.ts";
 import { checkHook, checkObject, checkSyncHook } from "./option-checks.ts";
 import { TIMEOUT_OPTIONS, timeoutOf } from "./timeout-options.ts";
@@ -72,7 +72,7 @@ export function makePage(
   }
   return {
     name,
-    ...checkLiveOptions(options, history === true, mayWait, where),
+    ...checkLiveOptions(options, history === true, mayWait || hasAsyncCheck(spec), where),
     history: history ?? false,
     isDisplayed: options.isDisplayed,
     varsForTemplate: options.varsForTemplate,
@@ -90,4 +90,11 @@ export function makePage(
     onChat: options.onChat,
     wait: undefined,
   };
+}
+
+/** Whether a field's own check is async, which runs where a page's form has the field. */
+function hasAsyncCheck({ group, player }: AppSpec): boolean {
+  return [group, player].some(({ fields }) =>
+    Object.values(fields).some(({ form }) => isAsyncHook(form?.errorMessage)),
+  );
 }

@@ -48,9 +48,10 @@ export interface WaitForGroup<Pl, Gr> {
    * On the first page of an app: groups form out of those who are there, instead of when the session is created.
    * true: as soon as playersPerGroup are connected, the first who came. A function chooses: it gets the players
    * who wait, in order of arrival, whenever somebody comes and every few seconds, and returns those of the next
-   * group, or nothing to wait on.
+   * group, or nothing to wait on. It may be async: one call at a time, which is asked anew if somebody whom it has
+   * chosen has gone by then.
    */
-  groupByArrivalTime?: true | ((waiting: Pl[], arrivals: Arrivals<Pl>) => Pl[] | Silence);
+  groupByArrivalTime?: true | ((waiting: Pl[], arrivals: Arrivals<Pl>, call: HookCall) => OrLater<Pl[] | Silence>);
   /** With groupByArrivalTime, whether groups stay together in later rounds. Default: true; false: they form anew in each. */
   keepGroups?: boolean;
   /** Runs once, when the last player has arrived; what it changes and everybody's going on are one. It may be async:
@@ -100,8 +101,6 @@ const WAIT_KEYS = [
 ];
 
 /** Why some functions of a wait page may not be async, and what may instead. */
-const CHOOSES =
-  "it chooses among those who are there at this moment. Fetch what it needs before, in an app of its own.";
 const TIME_IS_SHORT = "it is asked at the moment when a time runs out or begins. Fetch what it needs before.";
 
 /**
@@ -133,7 +132,7 @@ export function splitWaitOptions<Pl>(
   checkHook(afterAllPlayersArrive, `${where}: afterAllPlayersArrive`, of);
   checkBoolean(keepGroups, `${where}: keepGroups`);
   if (typeof groupByArrivalTime === "function") {
-    checkSyncHook(groupByArrivalTime, `${where}: groupByArrivalTime`, CHOOSES);
+    checkHook(groupByArrivalTime, `${where}: groupByArrivalTime`, "players");
   } else checkBoolean(groupByArrivalTime, `${where}: groupByArrivalTime`);
   const byArrival = groupByArrivalTime !== undefined && groupByArrivalTime !== false;
   if (byArrival && waitForAllGroups === true) {

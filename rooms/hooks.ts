@@ -24,10 +24,11 @@ export function isAsyncHook(hook: unknown): boolean {
   return typeof hook === "function" && hook.constructor.name === "AsyncFunction";
 }
 
-/** Whether any of these options, or of the options within them, is an async function. */
+/** Whether any of a page's options, or of what it says about its fields, is an async function. */
 export function hasAsyncHook(options: unknown): boolean {
-  if (typeof options !== "object" || options === null) return isAsyncHook(options);
-  return Object.values(options).some(hasAsyncHook);
+  const { fields, ...others }: { fields?: unknown } = options ?? {};
+  const isAnyAsync = (of: unknown): boolean => Object.values(of ?? {}).some(isAsyncHook);
+  return isAnyAsync(others) || Object.values(fields ?? {}).some(isAnyAsync);
 }
 
 /** One use of a hook within a turn. */
@@ -39,6 +40,9 @@ export interface HookUse<T = unknown> {
   readonly args: (view: View) => readonly unknown[];
   /** What it is told beside the models, as JSON; the same use of a hook is told the same. */
   readonly told?: unknown;
+  /** Whether what an async hook gave is of use still, when it has waited; if not, it runs again as if it had written what
+   * others have changed. Default: yes. */
+  readonly holds?: (given: unknown) => boolean;
   /** Seconds that it may take if it is async; undefined: as long as any. */
   readonly timeLimit?: number | undefined;
   /** For whom it runs: should they go on to another page meanwhile, nobody waits for it any more. */
@@ -63,6 +67,9 @@ export class HookNeeded extends Error {
     this.deleted = deleted;
   }
 }
+
+/** What an async hook gave is of no use any more. */
+class Outdated extends Error {}
 
 /** What a hook has come to: its result or error, and the view that has what it wrote. */
 interface Prepared {
@@ -139,11 +146,14 @@ export class Hooks {
     }
     try {
       if ("error" in prepared.result) throw prepared.result.error;
+      const { value } = prepared.result;
+      if (use.holds?.(value) === false)
+        throw new Outdated(`${use.what} gave what did not hold any more, ${TRIES} times`);
       prepared.view.apply(unit);
-      return prepared.result.value;
+      return value;
     } catch (error) {
       this.#stale += 1;
-      if (!(error instanceof StaleWrite) || this.#stale >= TRIES) throw error;
+      if (!(error instanceof StaleWrite || error instanceof Outdated) || this.#stale >= TRIES) throw error;
       this.#prepared.delete(key);
       prepared.view.end();
       throw needed;

@@ -42,19 +42,17 @@ export function checkLiveOptions(
   }
   const limit = checkTimeLimit(timeLimit, where);
   const idle =
-    message !== undefined
-      ? "message"
-      : hasHistory
-        ? "history"
-        : concurrency !== undefined
-          ? "concurrency"
-          : timeLimit !== undefined && !hasAsyncHooks
-            ? "timeLimit"
-            : undefined;
+    message !== undefined ? "message" : hasHistory ? "history" : concurrency !== undefined ? "concurrency" : undefined;
   if (live === undefined && idle !== undefined) {
     throw new AuthorError(
       "not_live",
       `${where} has ${idle} but no live method. Add live(player, data) { ... }, or take ${idle} out.`,
+    );
+  }
+  if (live === undefined && limit !== undefined && !hasAsyncHooks) {
+    throw new AuthorError(
+      "not_live",
+      `${where} has timeLimit, the time that an async function may take, but no live method and nothing else that is async. To limit the time on the page, write timeoutSeconds.`,
     );
   }
   return { live: live === undefined ? undefined : liveOf(live, where), message, sends, concurrency, timeLimit: limit };

@@ -4,7 +4,7 @@ import type { Say } from "./languages.ts";
 export interface WaitTexts {
   readonly title: string;
   readonly body: (others: number) => string;
-  /** @param ids idInGroup of those who are still to come; of two players it goes without saying */
+  /** @param ids idInGroup of those who are still to come; of two players it goes without saying who that is */
   readonly missing: (ids: readonly number[], players: number) => string;
   /** @param here participants of the round who are there, of all */
   readonly arrived: (here: number, all: number) => string;
@@ -25,8 +25,9 @@ export function waitTexts(say: Say): WaitTexts {
     title: say("waitTitle"),
     body: (others) => say("waitBody", { count: others }),
     missing(ids, players) {
-      if (players <= 2) return "";
+      if (players === 1) return "";
       if (ids.length === 0) return say("everybodyHere");
+      if (players === 2) return "";
       const here = players - ids.length;
       if (ids.length > MOST_NAMED) return say("playersHere", { here, all: players, count: here });
       const names = ids.map((id) => say("player", { id })).join(say("listComma"));

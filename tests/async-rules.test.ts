@@ -541,7 +541,7 @@ test.each<[object, RegExp]>([
   [{ live, timeLimit: "5" }, /timeLimit is .*give it seconds/],
   [{ live, timeLimit: Number.POSITIVE_INFINITY }, /give it seconds/],
   [{ concurrency: "serial" }, /has concurrency but no live method/],
-  [{ timeLimit: 5 }, /has timeLimit but no live method/],
+  [{ timeLimit: 5 }, /has timeLimit, the time that an async function.*no live method.*timeoutSeconds/],
 ])("%j is refused where it is defined", (options, message) => {
   const define = () => defineApp({ name: "a" }).page("Play", options as never);
   expect(define).toThrow(expect.objectContaining({ message: expect.stringMatching(message) }) as never);
