@@ -105,9 +105,13 @@ function frozen(model: ModelSpec, builtIns: readonly string[], values: Values, m
   const made = new Proxy(past, {
     get(target, name) {
       if (typeof name === "string" && !(name in target) && !ASKED_BY_OTHERS.has(name)) {
+        const cure =
+          name === "group"
+            ? `Ask this round's: player.group.inRound(${values.roundNumber})`
+            : `It has ${Object.keys(target).join(", ")}`;
         throw new AuthorError(
           "unknown_field",
-          `${model.app}: ${model.name} of round ${values.roundNumber} has no field "${name}". It has ${Object.keys(target).join(", ")}.`,
+          `${model.app}: ${model.name} of round ${values.roundNumber} has no field "${name}". ${cure}.`,
         );
       }
       return Reflect.get(target, name);

@@ -2,6 +2,7 @@ import type { AppSpec } from "./app-spec.ts";
 import { type GroupMemory, Row } from "./memory.ts";
 import { ParticipantTable, SessionTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
 import type { Table, Values } from "./tables.ts";
+import { initialValues } from "./values.ts";
 
 /** One change as a journal entry keeps it; see changesToJson. */
 export type RecordedChange =
@@ -39,7 +40,9 @@ function insert(memory: GroupMemory, tables: ReadonlyMap<string, Table>, name: s
   const table = tables.get(name);
   if (table === undefined || values.actorId !== memory.actorId) return;
   const model = Object.values(memory.app.extras).find((extra) => extra.table === table) ?? null;
-  memory.extrasOf(table).set(values.n as number, new Row(table, model, { ...values }));
+  // A column that came later has the value that its rows got then.
+  const whole = { ...initialValues(table, memory.decimals), ...values };
+  memory.extrasOf(table).set(values.n as number, new Row(table, model, whole));
 }
 
 function remove(memory: GroupMemory, tables: ReadonlyMap<string, Table>, name: string, key: Values): void {

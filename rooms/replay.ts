@@ -4,8 +4,9 @@ import type { GroupMemory } from "../entities/memory.ts";
 import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { applyRecorded } from "../entities/recorded-changes.ts";
 import type { EntryKind, GroupRows, JournalEntry, Reads } from "../entities/store.ts";
-import type { Values } from "../entities/tables.ts";
+import type { Table, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
+import { initialValues } from "../entities/values.ts";
 import { Actor } from "./actor.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedChat } from "./chat-turn.ts";
@@ -111,14 +112,18 @@ async function load(
   if (found.rows === undefined && before === undefined) return "the beginning of its journal is missing";
   const stored = await read.group(actorId, app);
   const first = found.rows;
+  // A column that came later has the value that its rows got then.
+  const whole = (table: Table, rows: readonly Values[]) =>
+    rows.map((row) => ({ ...initialValues(table, options.decimals), ...row }));
+  const [group] = whole(app.group.table, [first?.group ?? (before as Actor).memory.group.values]);
   const rows: GroupRows = {
-    group: first?.group ?? (before as Actor).memory.group.values,
-    players: copies(first?.players ?? (before as Actor).memory.players.map(({ values }) => values)),
+    group: group as Values,
+    players: whole(app.player.table, first?.players ?? (before as Actor).memory.players.map(({ values }) => values)),
     participants: copies(found.participants),
     extras: new Map(
       Object.values(app.extras).map(({ table }) => [
         table.name,
-        copies(first?.extras[table.name] ?? valuesOf((before as Actor).memory.extrasOf(table).values())),
+        whole(table, first?.extras[table.name] ?? valuesOf((before as Actor).memory.extrasOf(table).values())),
       ]),
     ),
     waits: copies(first?.waits ?? valuesOf((before as Actor).memory.waits.values())),

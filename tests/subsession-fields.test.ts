@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import type { AppSpec } from "../entities/app-spec.ts";
 import { createSession } from "../entities/sessions.ts";
 import type { JournalEntry } from "../entities/store.ts";
 import { ActorTable, JournalTable, SubsessionTable } from "../entities/system-tables.ts";
@@ -43,7 +44,7 @@ function game() {
   return { app, hooks };
 }
 
-async function replayAll(world: TestWorld, app: ReturnType<typeof game>["app"]) {
+async function replayAll(world: TestWorld, app: { readonly spec: AppSpec }) {
   const results = [];
   for (const { id } of await world.store.read.rows(ActorTable)) {
     const entries = (await world.store.read.rows(JournalTable, { actorId: id ?? null })) as unknown as JournalEntry[];
@@ -165,6 +166,35 @@ test("a session from before the fields were declared has their initial values", 
   expect(again.rendered.at(-1)?.variables.subsession).toEqual({
     ...{ round_number: 1, price: 1.01, best: null, history: [], season: null },
   });
+});
+
+test("a group from before a field was declared is the same when it is run again", async () => {
+  const before = defineApp({ name: "game", playersPerGroup: 2 });
+  before.page("Give", {
+    live(player) {
+      player.payoff += 1;
+    },
+  });
+  const world = await sqlite.world([before.spec]);
+  const [one] = (await walkers(world, ["game"], 2)) as [Walker];
+  await one.start();
+  await (await one.connect()).ask(1);
+  const after = defineApp({
+    ...{ name: "game", playersPerGroup: 2, group: { pot: integer({ initial: 3 }) } },
+    player: { given: currency({ initial: 1.5 }) },
+  });
+  after.page("Give", {
+    live(player) {
+      player.payoff += 1;
+    },
+  });
+  const again = await sqlite.restart(world, [after.spec]);
+  Object.assign(one, { world: again });
+  await (await one.connect()).ask(2);
+  await again.committer.drained();
+  const [replayed] = await replayAll(again, after);
+  expect(replayed?.difference ?? replayed?.reason).toBeUndefined();
+  expect([replayed?.memory?.group.values.pot, replayed?.ran]).toEqual([3, 3]);
 });
 
 test.each<[string, () => unknown, string, RegExp]>([
