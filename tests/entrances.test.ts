@@ -314,8 +314,11 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     const late = new Browser(server.base);
     const welcome = await late.go("/lab/open");
     await ask(`${server.base}/labs/open/close`, { form: {} });
+    expect((await ask(`${server.base}/labs/open`)).text).toContain(`Open again for session ${session}`);
     expect((await late.press(welcome)).text).toContain("Waiting for your session");
     expect(await started()).toBe(0);
+    await ask(`${server.base}/labs/open/reopen`, { form: {} });
+    expect((await late.press(await late.go("/lab/open"))).text).toContain('<p id="who">');
   });
 
   test("a lab whose session is full or over says so to who comes, and brings back who was there", async () => {

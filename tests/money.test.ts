@@ -253,7 +253,9 @@ export default app;`,
 
     const page = await ask(`${base}/SessionPayments/${code}`);
     expect(page.text).toContain("Finished");
-    expect(page.text).toMatch(/7\.3 points<\/td>\s*<td class="amount">€3\.65<\/td>\s*<td class="amount">€7\.65/);
+    expect(page.text).toMatch(
+      /7\.3 points<\/td>\s*<td class="amount bonus">€3\.65<\/td>\s*<td class="amount total">€7\.65/,
+    );
     // The other one gets the fee alone.
     expect(page.text).toMatch(/Total payments<\/th>\s*<th class="amount">€11\.65/);
     expect(page.text).toMatch(/Mean payment<\/th>\s*<th class="amount">€5\.83/);

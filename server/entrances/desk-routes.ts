@@ -4,7 +4,7 @@ import { groupMultiple } from "../../entities/sessions.ts";
 import { LabSessionTable } from "../../entities/system-tables.ts";
 import type { Game, SessionConfig } from "../../rooms/calls.ts";
 import type { ErrorPages } from "../errors.ts";
-import { type LabSecret, type OpenLab, sessionOf, setSession } from "./labs.ts";
+import { type LabSecret, lastSessionOf, type OpenLab, sessionOf, setSession } from "./labs.ts";
 import { parametersOf, withParameters } from "./session-parameters.ts";
 
 /** Most participants of a session that is made on the page. */
@@ -105,9 +105,19 @@ export function entranceDesk(options: EntranceDeskOptions): Router {
     show(response, "lab.html", {
       ...{ name, title: displayName, link: secureUrls ? "" : base, links },
       session: session?.code ?? "",
+      last: session === undefined ? ((await lastSessionOf(game, name))?.code ?? "") : "",
       waiting: waiting.length,
       who: lab.labels === undefined ? "" : waiting.join(", "),
     });
+  });
+
+  // Closed by mistake, or for a while.
+  router.post("/labs/:name/reopen", guard, own, async (request, response) => {
+    const lab = labs.get(String(request.params.name));
+    const last = lab === undefined ? undefined : await lastSessionOf(game, lab.lab.name);
+    if (lab === undefined || last === undefined) return pages.notFound(response);
+    await setSession(game, lab.lab.name, Number(last.id), now());
+    response.redirect(303, `/labs/${lab.lab.name}`);
   });
 
   router.post("/labs/:name/close", guard, own, async (request, response) => {

@@ -127,6 +127,13 @@ export async function sessionOf(game: Pick<Game, "store">, lab: string): Promise
   return typeof id === "number" ? (await game.store.read.rows(SessionTable, { id }))[0] : undefined;
 }
 
+/** The session to which a lab led last, whether it is open or not; undefined: it never was. */
+export async function lastSessionOf(game: Pick<Game, "store">, lab: string): Promise<Values | undefined> {
+  const rows = await game.store.read.rows(LabSessionTable, { lab });
+  const id = rows.findLast(({ sessionId }) => typeof sessionId === "number")?.sessionId;
+  return typeof id === "number" ? (await game.store.read.rows(SessionTable, { id }))[0] : undefined;
+}
+
 /** Opens a lab for a session, or closes it. */
 export async function setSession(game: Pick<Game, "transact">, lab: string, sessionId: number | null, at: number) {
   await game.transact((write) => write.insert(LabSessionTable, [{ lab, sessionId, at }]));
