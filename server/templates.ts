@@ -40,6 +40,8 @@ function buttons(canGoBack: boolean, { say }: Language): Record<string, unknown>
     // The first button is what Enter presses.
     next_button: row(canGoBack ? `${next} ${back()}` : next),
     back_button: (steps?: unknown) => (canGoBack ? safe(back(steps)) : ""),
+    // Enter presses a form's first button, which must not be Back, wherever the template puts that.
+    walras_can_go_back: canGoBack,
     // For templates that place their back_button themselves.
     walras_next_only: row(next),
   };

@@ -96,6 +96,7 @@ async function render(source: string, fields: string[], shown: Shown = {}): Prom
     live: null,
     seatSlot: null,
     currency: EURO,
+    canGoBack: false,
     error: errors === undefined ? undefined : "Please fix the errors.",
     form: form.show(stored, posted, wrong),
     answers: posted ?? form.answers(stored),

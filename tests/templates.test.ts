@@ -48,6 +48,7 @@ function context(variables: Record<string, unknown>, more: Partial<PageContext> 
     form: undefined,
     answers: {},
     currency: POINTS,
+    canGoBack: false,
     ...more,
   } as PageContext;
 }
@@ -257,7 +258,9 @@ describe("the base page", () => {
     expect(await content("{{ next_button }}{{ back_button }}")).not.toContain("Back");
     const own = await content("<i>{{ back_button }}</i>{{ next_button }}", {}, { canGoBack: true });
     expect(own.match(/_walras_back/g)).toHaveLength(1);
-    expect(own).toMatch(/^<i><button class="otree-btn-back/);
+    expect(own).toMatch(/<i><button class="otree-btn-back/);
+    // Enter in an input presses the first button.
+    expect(own).toMatch(/^<button class="visually-hidden" tabindex="-1" aria-hidden="true"><\/button>/);
     const far = await content(
       "{{ if back_button }}{{ back_button 2 }}{{ back_button(3) }}{{ endif }}",
       {},
