@@ -1,8 +1,10 @@
 import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
 import { Refusal } from "../client-sdk/protocol.ts";
+import type { AppSpec } from "../entities/app-spec.ts";
 import type { Values } from "../entities/tables.ts";
 import { Actor } from "./actor.ts";
 import type { ActorWorld } from "./actor-world.ts";
+import { isLobby } from "./arrivals.ts";
 import { Barriers } from "./barriers.ts";
 import { interrupted } from "./call-end.ts";
 import type { Command, Reply } from "./calls.ts";
@@ -165,12 +167,20 @@ export class Actors {
         const where = { participantId: id ?? null, roundNumber: round };
         const [player] = await this.world.store.read.rows(app.player.table, where);
         // They are not there, which is what the group learns.
-        if (player !== undefined)
-          await this.call(player.groupId as number, { kind: "arrive", participantId: id as number });
+        if (player === undefined || (await this.#isOfALaterLobby(app, player))) continue;
+        await this.call(player.groupId as number, { kind: "arrive", participantId: id as number });
       } catch (error) {
         this.world.log.warn("a group that a participant skipped was not told", { error: messageOf(error) });
       }
     }
+  }
+
+  /** Whether a player belongs to nobody yet: groups that stay together form in the lobby of the first round, which
+   * takes the players of later rounds out of theirs. Those have no work, and no actor. */
+  async #isOfALaterLobby(app: AppSpec, { groupId, roundNumber }: Values): Promise<boolean> {
+    if (roundNumber === 1 || app.pages[0]?.wait?.keepGroups !== true) return false;
+    const [group] = await this.world.store.read.rows(app.group.table, { id: groupId ?? null });
+    return group !== undefined && isLobby(app, group);
   }
 
   /** Carries out a participant's request in the group's turn. Never throws. */

@@ -293,3 +293,27 @@ test("mistakes in grouping by arrival are named", () => {
   expect(() => both.waitPage("Lobby", options as never)).toThrow(/wait page of its own/);
   expect(() => both.waitPage("Wait", { keepGroups: true })).toThrow(/keepGroups belongs to/);
 });
+
+test("who goes past an app whose groups stay together is missed in no later round's lobby", async () => {
+  const before = defineApp({ name: "before" });
+  before.page("Choose", {
+    appAfterThisPage: (player) => (player.participant.idInSession === 1 ? "after" : undefined),
+  });
+  const app = game({ rounds: 2 });
+  const after = defineApp({ name: "after" });
+  after.page("End");
+  const world = await sqlite.world([before.spec, app.spec, after.spec]);
+  const people = await walkers(world, ["before", "game", "after"], 3);
+  for (const person of people) {
+    await person.start();
+    await person.submit();
+  }
+  await people[0]?.reaches("after/1/End");
+  for (const person of people.slice(1)) await person.connect();
+  for (const person of people.slice(1)) await person.reaches("game/1/Play");
+  const { matrix, groups } = rows(world, app);
+  expect(await matrix(2)).toEqual([[2, 3]]);
+  const [later] = (await groups()).filter((group) => group.roundNumber === 2 && group.idInSubsession === 0);
+  // It would have found players who are taken out of it without its knowing.
+  expect(await world.store.read.rows(JournalTable, { actorId: later?.id ?? null })).toEqual([]);
+});
