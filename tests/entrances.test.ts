@@ -269,6 +269,18 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     expect([await end("?age=12"), await end("?age=0")]).toEqual(["C2 C2", "C1 undefined"]);
   });
 
+  test("who has waited for too long leaves the study with a link and a code of their own", async () => {
+    session = await newSession(2, "", "pairing");
+    const browser = new Browser(server.base);
+    let page = await browser.press(await browser.go(`/join/${session}`));
+    while (browser.at.startsWith("/p/")) {
+      await new Promise((done) => setTimeout(done, 100));
+      page = await browser.go(browser.at);
+    }
+    expect(page.text).toContain('href="https://app.example.org/?cc=C3"');
+    expect(page.text).toContain(">thanks</b>");
+  });
+
   test("every wrong address says so, in a page of its own", async () => {
     const told = async (path: string) => {
       const { status, text } = await ask(server.base + path);

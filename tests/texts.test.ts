@@ -18,6 +18,20 @@ describe("language packs", () => {
     expect(others.filter((key) => !KEYS.includes(key.replace(/_\w+$/, "")))).toEqual([]);
   });
 
+  test("what participants know from oTree is said in the same words", () => {
+    const texts: Readonly<Record<string, string>> = EN;
+    expect(Object.values(texts)).toEqual(
+      expect.arrayContaining([
+        ...["Next", "Please wait", "Waiting for the other participant.", "Waiting for the other participants."],
+        ...["Time left to complete this page:", "Please fix the errors.", "This field is required.", "Yes", "No"],
+        ...["--------", "point", "points", "Welcome", "Please enter your participant label.", "Session is full."],
+        ...["This participant label was not found.", "No more pages left", "An error occurred", "Send"],
+        ...["{nickname} (Me)", "Participant {id}"],
+      ]),
+    );
+    expect(EN.waitForSession).toContain("Waiting for your session to begin");
+  });
+
   test("a language of a country uses its language's pack; one without a pack is English", () => {
     const languages = new Languages({ currency: PLAIN_POINTS });
     expect(languages.of("de-CH").say("next")).toBe("Weiter");

@@ -18,6 +18,13 @@ export default defineConfig({
       completionLink: { default: "https://app.example.org/?cc=C1", screenedOut: "https://app.example.org/?cc=C2" },
       completionCode: { screenedOut: "C2" },
     },
+    {
+      name: "pairing",
+      appSequence: ["pair"],
+      numDemoParticipants: 2,
+      completionLink: { default: "https://app.example.org/?cc=C1", timedOut: "https://app.example.org/?cc=C3" },
+      completionCode: "thanks",
+    },
   ],
   labs: [
     { name: "open", displayName: "Open lab" },
