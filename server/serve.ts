@@ -5,6 +5,7 @@ import type { Game } from "../rooms/calls.ts";
 import { startGame } from "../rooms/game.ts";
 import { Languages } from "../rooms/languages.ts";
 import type { Log } from "../rooms/log.ts";
+import { timeoutHints } from "../rooms/timeout-hints.ts";
 import { loadProject } from "./apps.ts";
 import type { Settings } from "./config.ts";
 import { openLabs } from "./entrances/labs.ts";
@@ -48,6 +49,7 @@ export async function serve(root: string, settings: Settings, log: Log, faults: 
     languages: config.languages ?? new Languages({ language: config.language, currency: config.currency }),
   });
   templates.check();
+  for (const hint of timeoutHints(apps.values())) log.warn(hint);
   const labs = openLabs(root, config.labs);
   const store = await openStore({
     databaseUrl: settings.databaseUrl,

@@ -4,6 +4,7 @@ import type { AppSpec } from "../entities/app-spec.ts";
 import { JournalTable, TimerTable } from "../entities/system-tables.ts";
 import { boolean, currency, defineApp, integer, longText, now, text } from "../index.ts";
 import type { Reply } from "../rooms/calls.ts";
+import { timeoutHints } from "../rooms/timeout-hints.ts";
 import { at, settle, useSqlite } from "./helpers/sqlite.ts";
 import { VirtualClock } from "./helpers/virtual-clock.ts";
 import type { TestWorld } from "./helpers/world.ts";
@@ -367,6 +368,30 @@ describe("a participant who is away", () => {
     await lab.pass(9);
     expect(await lab.left(2, 1)).toBe(5_000);
   });
+});
+
+test("fields that may stay unset when the time runs out are told at start", () => {
+  const app = defineApp({
+    name: "risky",
+    player: {
+      least: integer({ min: 1 }),
+      color: text({ choices: ["red", "blue"] }),
+      any: integer(),
+      may: integer({ min: 1, blank: true }),
+      preset: integer({ min: 1, initial: 5 }),
+    },
+  });
+  const formFields = ["least", "color", "any", "may", "preset"] as const;
+  app.page("Free", { formFields });
+  app.page("Handled", { formFields, timeoutSeconds: 9, beforeNextPage() {} });
+  app.page("Fine", { formFields: ["any", "may", "preset"], timeoutSeconds: 9 });
+  expect(timeoutHints([app.spec])).toEqual([]);
+  app.page("Timed", { formFields, timeoutSeconds: 9 });
+  expect(timeoutHints([app.spec])).toEqual([
+    expect.stringMatching(
+      /^risky\/Timed: where time runs out before least, color are answered, they stay unset.*beforeNextPage/,
+    ),
+  ]);
 });
 
 test("the Back button does not lead to a page whose time is limited", async () => {
