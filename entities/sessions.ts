@@ -8,6 +8,7 @@ import { Row, type SessionFacts } from "./memory.ts";
 import type { MoneyFormats } from "./money.ts";
 import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
 import { drawOrders } from "./page-order.ts";
+import { checkParticipants, formsGroupsByArrival, wrongNumber } from "./participant-count.ts";
 import { seededRandom, seedOf } from "./random.ts";
 import type { Writer } from "./store.ts";
 import { type GroupOfRows, WholeSubsession } from "./subsession.ts";
@@ -312,16 +313,6 @@ export async function writeSession(
 /** idInSubsession of the group in which all players of a round are until groups form out of it. */
 const LOBBY = 0;
 
-/** Whether an app's groups form when participants arrive. */
-function formsGroupsByArrival(app: AppSpec): boolean {
-  return app.pages[0]?.wait?.scope === "arrival";
-}
-
-/** Whether the number of participants must be a multiple of the groups' size. */
-function isDivided(app: AppSpec): boolean {
-  return app.creatingSession === undefined && !formsGroupsByArrival(app);
-}
-
 function isThere(row: Row): boolean {
   return !row.deleted;
 }
@@ -355,33 +346,6 @@ function appsOf({ config, apps }: NewSession): AppSpec[] {
     }
     return app;
   });
-}
-
-/** The number of participants of a session must be a multiple of this: the groups of all apps are full. */
-export function groupMultiple(apps: readonly AppSpec[]): number {
-  const sizes = apps
-    .filter(isDivided)
-    .map((app) => app.playersPerGroup)
-    .filter((size) => size !== "all");
-  return sizes.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
-}
-
-function checkParticipants(participants: number, configName: string, apps: readonly AppSpec[]): void {
-  const multiple = groupMultiple(apps);
-  if (Number.isSafeInteger(participants) && participants > 0 && participants % multiple === 0) return;
-  throw wrongNumber(participants, configName, multiple);
-}
-
-function wrongNumber(participants: number, configName: string, multiple: number): WalrasError {
-  return new WalrasError(
-    "wrong_number_of_participants",
-    `A session of "${configName}" cannot have ${participants} participants: its groups need ` +
-      (multiple === 1 ? "a whole number of at least 1." : `a multiple of ${multiple}.`),
-  );
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 function rounds(app: AppSpec): number[] {

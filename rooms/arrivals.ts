@@ -3,17 +3,16 @@ import type { AppSpec } from "../entities/app-spec.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
 import { DirectView } from "../entities/direct-view.ts";
 import { isHandle, ROW } from "../entities/handle.ts";
-import { Row } from "../entities/memory.ts";
-import { ActorTable, SubsessionTable } from "../entities/system-tables.ts";
+import type { Row } from "../entities/memory.ts";
 import type { Values } from "../entities/tables.ts";
 import { Unit } from "../entities/unit.ts";
-import { initialValues } from "../entities/values.ts";
 import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
+import { Attendance } from "./attendance.ts";
+import { FutureGroups } from "./future-groups.ts";
 import { HookedTurn } from "./hooked-turn.ts";
 import { HookNeeded, type Hooks } from "./hooks.ts";
 import { stackOf } from "./refusals.ts";
-import { isReplaced } from "./replacement.ts";
 import type { Outcome } from "./turn.ts";
 import type { WaitPage } from "./wait-pages.ts";
 
@@ -22,9 +21,6 @@ const AGAIN = 5_000;
 const SOON = 1_000;
 /** At least so many milliseconds between two rounds of news to all who wait. */
 const NEWS = 300;
-
-/** For so long counts as there who has no script, after each time that the page has loaded itself again, in milliseconds. */
-const WITHOUT_SCRIPT = 12_000;
 
 /** What an author's method is told beside the players who wait. */
 export interface Arrivals<Pl> {
@@ -42,18 +38,8 @@ export interface Arrivals<Pl> {
 export class Lobby {
   readonly #actor: Actor;
   readonly #page: WaitPage;
-  /** Who has come, in this order, and when. */
-  readonly #came = new Map<number, number>();
-  /** Whose browsers have no script, and when they last loaded the page. */
-  readonly #seen = new Map<number, number>();
-  /** Numbers of future groups by round, from the database. */
-  readonly #ids = new Map<number, number[]>();
-  /** Rows of players of later rounds, by participant. */
-  readonly #later = new Map<number, Row[]>();
-  /** Ids of the subsessions by round. */
-  #subsessions: Map<number, number> | undefined;
-  /** Groups that were formed so far. */
-  #formed = 0;
+  readonly #attendance: Attendance;
+  readonly #groups: FutureGroups;
   /** Participants who have waited long enough: any group will do. */
   readonly #impatient = new Set<number>();
   #posted = false;
@@ -68,6 +54,8 @@ export class Lobby {
   constructor(actor: Actor, page: WaitPage) {
     this.#actor = actor;
     this.#page = page;
+    this.#attendance = new Attendance(actor, page.identity);
+    this.#groups = new FutureGroups(actor, page);
     actor.onDead(() => this.#cancelAgain());
   }
 
@@ -83,7 +71,7 @@ export class Lobby {
   /** What the page says under its text. */
   line(): string {
     const { app, language } = this.#actor;
-    const waiting = this.waiting().length;
+    const waiting = this.#attendance.players().length;
     const size = typeof app.playersPerGroup === "number" ? app.playersPerGroup : 1;
     return this.#page.wait.formGroup !== undefined || size < 2
       ? language.wait.waiting(waiting)
@@ -102,47 +90,16 @@ export class Lobby {
 
   /** Somebody has come back to the page, or does not look at it any more. */
   seen(participantId?: number): void {
-    if (participantId !== undefined) this.#seen.set(participantId, this.#actor.world.monotonic());
+    if (participantId !== undefined) this.#attendance.saw(participantId);
     this.look();
     this.tell();
   }
 
-  /** Players who are at the page and look at it, or are played by the computer, in order of arrival. */
-  waiting(): Row[] {
-    const { memory, gate, world } = this.#actor;
-    const connected = new Set<number>();
-    for (const connection of gate.connections()) {
-      if (connection.page === this.#page.identity && connection.away !== true) connected.add(connection.participantId);
-    }
-    for (const [id, at] of this.#seen) {
-      if (world.monotonic() - at < WITHOUT_SCRIPT) connected.add(id);
-      else this.#seen.delete(id);
-    }
-    for (const [id, participant] of memory.participants) if (isReplaced(participant)) connected.add(id);
-    const waiting: Row[] = [];
-    for (const id of connected) {
-      const player = memory.playerOf(id);
-      if (player === undefined || this.#actor.pageOf(id) !== this.#page.identity) continue;
-      if (!this.#came.has(id)) this.#came.set(id, world.monotonic());
-      waiting.push(player);
-    }
-    const order = [...this.#came.keys()];
-    const place = new Map(order.map((id, i) => [id, i]));
-    const at = (row: Row) => place.get(row.values.participantId as number) ?? 0;
-    return waiting.sort((a, b) => at(a) - at(b));
-  }
-
   /** Reads what the next groups need; undefined if there is nothing to read. */
   prepare(): Promise<void> | undefined {
-    const waiting = this.waiting();
+    const waiting = this.#attendance.players();
     const groups = this.#wanted(waiting);
-    if (groups === 0) return undefined;
-    const rounds = this.#rounds();
-    const lack = rounds.some((round) => (this.#ids.get(round)?.length ?? 0) < groups);
-    const unknown =
-      rounds.length > 1 ? waiting.filter((row) => !this.#later.has(row.values.participantId as number)) : [];
-    if (!lack && unknown.length === 0 && this.#subsessions !== undefined) return undefined;
-    return this.#read(rounds, groups, unknown);
+    return groups === 0 ? undefined : this.#groups.prepare(groups, waiting);
   }
 
   /** How many groups may form out of so many players. An author's method forms one at a time. */
@@ -152,46 +109,6 @@ export class Lobby {
     if (this.#page.wait.formGroup !== undefined) return waiting.length > 0 ? 1 + impatient : 0;
     const rest = this.#isRest() ? 1 : 0;
     return typeof playersPerGroup === "number" ? Math.floor(waiting.length / playersPerGroup) + impatient + rest : 0;
-  }
-
-  /** The rounds for which a group is formed. */
-  #rounds(): number[] {
-    const { app, roundNumber } = this.#actor.memory;
-    const last = this.#page.wait.keepGroups ? app.rounds : roundNumber;
-    return Array.from({ length: last - roundNumber + 1 }, (_, i) => roundNumber + i);
-  }
-
-  async #read(rounds: readonly number[], groups: number, unknown: readonly Row[]): Promise<void> {
-    const { world, app, memory } = this.#actor;
-    const { read } = world.store;
-    const sessionId = memory.session.id;
-    if (this.#subsessions === undefined) {
-      const subsessions = await read.rows(SubsessionTable, { sessionId, app: app.name });
-      const rows = await read.rows(app.group.table, { subsessionId: memory.group.values.subsessionId ?? null });
-      this.#formed = Math.max(0, ...rows.map((row) => row.idInSubsession as number));
-      this.#subsessions = new Map(subsessions.map((row) => [row.roundNumber as number, row.id as number]));
-    }
-    for (const player of unknown) {
-      const participantId = player.values.participantId as number;
-      const rows = await read.rows(app.player.table, { participantId });
-      const later = rows.filter((row) => (row.roundNumber as number) > memory.roundNumber);
-      this.#later.set(
-        participantId,
-        later.map((values) => new Row(app.player.table, app.player, values)),
-      );
-    }
-    const wanted = rounds.flatMap((roundNumber) =>
-      Array.from({ length: Math.max(0, groups - (this.#ids.get(roundNumber)?.length ?? 0)) }, () => roundNumber),
-    );
-    if (wanted.length === 0) return;
-    // Numbers that are never used harm nobody.
-    const rows = wanted.map((roundNumber) => ({ sessionId, app: app.name, roundNumber }));
-    const ids = await world.committer.transact((write) => write.insert(ActorTable, rows));
-    for (const [i, roundNumber] of wanted.entries()) {
-      const known = this.#ids.get(roundNumber) ?? [];
-      known.push(ids[i] as number);
-      this.#ids.set(roundNumber, known);
-    }
   }
 
   /** Forms what groups can be formed. */
@@ -204,13 +121,12 @@ export class Lobby {
     const dice = hooks.dice(actor);
     const what = `${this.#page.identity} groupByArrivalTime`;
     const view = new DirectView(memory, { what, at, random: dice.random });
-    const before = this.#formed;
-    const used: [number, number][] = [];
+    const batch = this.#groups.batch(view);
     try {
       const formed: Row[][] = [];
-      let waiting = this.waiting();
+      let waiting = this.#attendance.players();
       for (let group = this.#choose(view, waiting, hooks); group !== undefined; ) {
-        if (!this.#form(view, group, used)) {
+        if (!batch.form(group)) {
           // More numbers are needed.
           this.look();
           break;
@@ -236,7 +152,7 @@ export class Lobby {
       }
       return {
         unit: view.unit,
-        undo: () => this.#takeBack(before, used),
+        undo: () => batch.undo(),
         entry: {
           kind: "formed",
           at,
@@ -249,7 +165,7 @@ export class Lobby {
     } catch (error) {
       view.end();
       view.unit.undo();
-      this.#takeBack(before, used);
+      batch.undo();
       if (error instanceof HookNeeded) {
         this.#posted = true;
         this.#choosing = true;
@@ -287,7 +203,7 @@ export class Lobby {
     this.#cameMeanwhile = false;
     if (this.#actor.dead) return;
     this.#actor.world.log.warn("no group could be formed", { error: error.message });
-    this.#later.clear();
+    this.#groups.forget();
     this.#again(SOON);
   }
 
@@ -300,13 +216,10 @@ export class Lobby {
       return waiting.length < size ? this.#chooseAny(waiting) : waiting.slice(0, size);
     }
     if (waiting.length === 0) return undefined;
-    const { world } = this.#actor;
     const { what } = view;
     const arrivals: Arrivals<unknown> = {
-      seconds: (player) => {
-        const id = isHandle(player) ? (player[ROW].values.participantId as number) : 0;
-        return (world.monotonic() - (this.#came.get(id) ?? world.monotonic())) / 1000;
-      },
+      seconds: (player) =>
+        this.#attendance.seconds(isHandle(player) ? (player[ROW].values.participantId as number) : 0),
     };
     const chosen = hooks.call(this.#actor, view, {
       what,
@@ -352,42 +265,6 @@ export class Lobby {
     });
   }
 
-  /** Within a unit: a group of these players. False if there is no number for it yet. */
-  #form(view: DirectView, players: readonly Row[], used: [number, number][]): boolean {
-    const { app, session } = this.#actor.memory;
-    const rounds = this.#rounds();
-    const ready = (row: Row) => rounds.length === 1 || this.#later.has(row.values.participantId as number);
-    if (rounds.some((round) => (this.#ids.get(round)?.length ?? 0) === 0) || !players.every(ready)) return false;
-    const idInSubsession = ++this.#formed;
-    for (const roundNumber of rounds) {
-      const id = this.#ids.get(roundNumber)?.shift() as number;
-      used.push([roundNumber, id]);
-      const values = {
-        ...initialValues(app.group.table, this.#actor.memory.decimals),
-        ...{ id, sessionId: session.id, subsessionId: this.#subsessions?.get(roundNumber) ?? null },
-        ...{ roundNumber, idInSubsession },
-      };
-      view.unit.add(new Row(app.group.table, app.group, values), new Map(), id);
-      for (const [i, player] of players.entries()) {
-        const row =
-          roundNumber === player.values.roundNumber
-            ? player
-            : this.#later
-                .get(player.values.participantId as number)
-                ?.find((later) => later.values.roundNumber === roundNumber);
-        if (row === undefined) throw new Error(`no player of round ${roundNumber}`);
-        view.unit.set(row, "groupId", id);
-        view.unit.set(row, "idInGroup", i + 1);
-      }
-    }
-    return true;
-  }
-
-  #takeBack(formed: number, used: readonly [number, number][]): void {
-    this.#formed = formed;
-    for (const [round, id] of used.toReversed()) this.#ids.get(round)?.unshift(id);
-  }
-
   /** The new groups have been stored: their players leave the lobby, and go on in their group. */
   #release(players: readonly Row[]): void {
     const { memory, gate } = this.#actor;
@@ -398,10 +275,9 @@ export class Lobby {
       if (ids.has(connection.participantId)) gate.reload(connection, "moved_on");
     }
     for (const id of ids) {
-      this.#came.delete(id);
-      this.#seen.delete(id);
+      this.#attendance.forget(id);
       this.#impatient.delete(id);
-      this.#later.delete(id);
+      this.#groups.forget(id);
       this.#actor.depart(id);
     }
     this.tell();

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { AuthorError, messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import { checkPageOrder } from "../entities/page-order.ts";
-import { groupMultiple } from "../entities/sessions.ts";
+import { groupMultiple } from "../entities/participant-count.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Config } from "../rooms/walras-config.ts";
 

@@ -1,6 +1,6 @@
 import express, { type RequestHandler, type Response, type Router } from "express";
 import { codeOf, messageOf } from "../../client-sdk/errors.ts";
-import { groupMultiple } from "../../entities/sessions.ts";
+import { groupMultiple } from "../../entities/participant-count.ts";
 import { LabSessionTable } from "../../entities/system-tables.ts";
 import type { Game, SessionConfig } from "../../rooms/calls.ts";
 import type { ErrorPages } from "../errors.ts";
