@@ -85,8 +85,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
         and ${player.at("payoff")} <> 0`;
       })
       .join(" union all "),
-    chatHeads: `select ${chat.at("actorId")} as "actorId", max(${chat.at("n")}) as "n" from ${chat.path}
-      where ${chat.at("channel")} = $1 group by ${chat.at("actorId")}`,
+    chatHeads: `select ${chat.at("channel")} as "channel", ${chat.at("actorId")} as "actorId", max(${chat.at("n")}) as "n"
+      from ${chat.path} where ${chat.at("channel")}
+      ${side.dialect === "postgres" ? "= any(string_to_array($1, ' '))" : "in (select value from json_each($1))"}
+      group by ${chat.at("channel")}, ${chat.at("actorId")}`,
     chatMessages: `select ${chat.list("m")} from ${
       side.dialect === "postgres"
         ? "unnest($1::bigint[], $2::bigint[]) v(actor, n)"
@@ -236,9 +238,14 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       return row === undefined ? 0 : Number(row.n);
     },
 
-    async chatHeads(channel) {
-      const rows = await side.all<{ actorId: number; n: number }>({ text: text.chatHeads, values: [channel] });
-      return new Map(rows.map(({ actorId, n }) => [Number(actorId), Number(n)]));
+    async chatHeads(channels) {
+      // The name of a channel has no blanks.
+      const names = side.dialect === "postgres" ? channels.join(" ") : JSON.stringify(channels);
+      const rows = await side.all<{ channel: string; actorId: number; n: number }>({
+        text: text.chatHeads,
+        values: [names],
+      });
+      return rows.map(({ channel, actorId, n }) => ({ channel, actorId: Number(actorId), n: Number(n) }));
     },
 
     async chatMessages(channel, after) {

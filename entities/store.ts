@@ -204,8 +204,8 @@ export interface Reads extends WatchReads {
   message(participantId: number, clientId: string, n: number): Promise<JournalEntry | undefined>;
   /** The highest n of a client that was stored, 0 if none. */
   lastNumber(participantId: number, clientId: string): Promise<number>;
-  /** For each group that has written into a channel of a chat, its last number there. */
-  chatHeads(channel: string): Promise<Map<number, number>>;
+  /** For each of these channels of chats, and each group that has written into it: the group's last number there. */
+  chatHeads(channels: readonly string[]): Promise<{ channel: string; actorId: number; n: number }[]>;
   /** A channel's messages of these groups behind the number given for each, in the order in which each wrote them. */
   chatMessages(channel: string, after: ReadonlyMap<number, number>): Promise<Values[]>;
   /** Bytes of the whole database, with its indexes. */

@@ -50,8 +50,8 @@ interface Channel {
   /** By group, the last number that the members were told. */
   readonly told: Map<number, number>;
   isOpen: boolean;
-  /** Groups that have written since; "all": whoever has, in other processes too. */
-  dirty: Set<number> | "all";
+  /** Groups that have written since. */
+  dirty: Set<number>;
   /** One reading of the channel at a time, so that nothing overtakes. */
   work: Promise<void>;
 }
@@ -91,15 +91,16 @@ export class Chats implements ChatDesk {
   posted(name: string, actorId: number): void {
     const channel = this.#channels.get(name);
     if (channel === undefined) return;
-    if (channel.dirty !== "all") channel.dirty.add(actorId);
+    channel.dirty.add(actorId);
     this.#look(channel);
   }
 
   /** Other processes may have written: asks the database, for every channel in which somebody listens here. */
-  poll(): void {
-    for (const channel of this.#channels.values()) {
-      channel.dirty = "all";
-      this.#look(channel);
+  async poll(): Promise<void> {
+    const open = [...this.#channels.values()].filter(({ isOpen }) => isOpen);
+    if (open.length === 0) return;
+    for (const { channel, actorId, n } of await this.#options.read.chatHeads(open.map(({ name }) => name))) {
+      if (n > (this.#channels.get(channel)?.told.get(actorId) ?? 0)) this.posted(channel, actorId);
     }
   }
 
@@ -139,7 +140,7 @@ export class Chats implements ChatDesk {
     if (!channel.members.has(member)) return;
     const { name, told } = channel;
     if (!channel.isOpen) {
-      for (const [actorId, n] of await this.#options.read.chatHeads(name)) told.set(actorId, n);
+      for (const { actorId, n } of await this.#options.read.chatHeads([name])) told.set(actorId, n);
       channel.isOpen = true;
     }
     const missed = new Map<number, number>();
@@ -176,30 +177,21 @@ export class Chats implements ChatDesk {
     channel.work = channel.work.then(async () => {
       const { dirty } = channel;
       // Several messages at once were told together.
-      if (channel.members.size === 0 || (dirty !== "all" && dirty.size === 0)) return;
+      if (channel.members.size === 0 || dirty.size === 0) return;
       channel.dirty = new Set();
       try {
         await this.#tell(channel, dirty);
       } catch (error) {
         this.#options.log.warn("a chat could not be read", { channel: channel.name, error: messageOf(error) });
-        channel.dirty = "all";
+        for (const actorId of dirty) channel.dirty.add(actorId);
         this.#options.after(AGAIN, () => this.#look(channel));
       }
     });
   }
 
-  async #tell({ name, told, members }: Channel, dirty: Set<number> | "all"): Promise<void> {
-    const { read } = this.#options;
-    const after = new Map<number, number>();
-    if (dirty === "all") {
-      for (const [actorId, n] of await read.chatHeads(name)) {
-        if (n > (told.get(actorId) ?? 0)) after.set(actorId, told.get(actorId) ?? 0);
-      }
-    } else {
-      for (const actorId of dirty) after.set(actorId, told.get(actorId) ?? 0);
-    }
-    if (after.size === 0) return;
-    const rows = await read.chatMessages(name, after);
+  async #tell({ name, told, members }: Channel, dirty: ReadonlySet<number>): Promise<void> {
+    const after = new Map([...dirty].map((actorId) => [actorId, told.get(actorId) ?? 0]));
+    const rows = await this.#options.read.chatMessages(name, after);
     for (const { actorId, n } of rows) {
       told.set(Number(actorId), Math.max(Number(n), told.get(Number(actorId)) ?? 0));
     }
@@ -216,8 +208,18 @@ export class Chats implements ChatDesk {
     if ((backlog?.length ?? 0) > BACKLOG) actor.gate.drop(connection);
   }
 
-  #send({ connection, actor, box, place }: Member, lines: readonly Line[], isUpToDate = false): void {
-    if (actor.dead) return;
+  /** Never throws: what goes wrong with one page must not keep the others from being told. */
+  #send(member: Member, lines: readonly Line[], isUpToDate = false): void {
+    const { actor, connection } = member;
+    try {
+      if (!actor.dead) this.#write(member, lines, isUpToDate);
+    } catch (error) {
+      this.#options.log.error("a page could not be told of a chat", { error: messageOf(error) });
+      actor.gate.drop(connection);
+    }
+  }
+
+  #write({ connection, actor, box, place }: Member, lines: readonly Line[], isUpToDate: boolean): void {
     if (actor.pageOf(place.participantId) !== place.page) {
       // Moved on, or about to: nothing is withheld in silence, and where the page stays it comes back and reads on.
       actor.gate.drop(connection);

@@ -173,7 +173,7 @@ export async function startGame(options: GameOptions): Promise<Game> {
       actors
         .checkOwnership()
         .catch((error: unknown) => log.warn("ownership was not checked", { error: messageOf(error) }));
-      chats.poll();
+      chats.poll().catch((error: unknown) => log.warn("chats were not looked at", { error: messageOf(error) }));
     };
     timers.push(setInterval(check, limits.ownership).unref());
   }

@@ -167,7 +167,7 @@ export class Database {
       };
     },
     // Its app has no chat.
-    chatHeads: async () => new Map(),
+    chatHeads: async () => [],
     chatMessages: async () => [],
     actor: async (id) => {
       const row = this.rows(ActorTable, { id })[0];
