@@ -52,6 +52,10 @@ export function translateTemplate(
     out += html.read(source.slice(at, tag?.start), NONCE);
     if (tag === undefined) break;
     at = tag.end;
+    if (tag.open === "{#") {
+      out += lines(source.slice(tag.start, tag.end));
+      continue;
+    }
     const word = tagWord(tag);
     if (word === "comment" || word === "raw") {
       const end =
@@ -72,7 +76,7 @@ export function translateTemplate(
     if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
     const isNext = ownBack && tag.body === "next_button";
     if (isNext) tag.body = NEXT_ONLY;
-    const written = tag.open === "{#" ? "" : translateTag(tag, isNext ? NEXT_ONLY : word, folder, html.place);
+    const written = translateTag(tag, isNext ? NEXT_ONLY : word, folder, html.place);
     out += written + lines(source.slice(tag.start, tag.end)).slice(lines(written).length);
   }
   if (base === undefined || isExtended) return out;
@@ -172,7 +176,7 @@ function takenName(word: string, body: string): string | undefined {
       : word === "set"
         ? (/^set\s+([\w\s,]+?)\s*(=|$)/.exec(body)?.[1] ?? "").split(",")
         : word === "with"
-          ? [...body.matchAll(/(\w+)\s*=(?!=)/g)].map(([, name = ""]) => name)
+          ? [...body.replace(new RegExp(STRING, "g"), '""').matchAll(/(\w+)\s*=(?!=)/g)].map(([, name = ""]) => name)
           : [];
   return names.map((name) => name.trim()).find(isTaken);
 }

@@ -88,6 +88,8 @@ describe("oTree's tags", () => {
     ["{{ for x in xs }}{{ with y=x }}{{ y }}{{ loop.count }}{{ endwith }}{{ endfor }}", "p1q2"],
     ["{{ with n=9 }}{{ n }}{{ endwith }}{{ n }}", "92"],
     ["a{{ comment }} {{ nothing | at_all }} {{ endcomment }}b{# gone #}c", "abc"],
+    ["{# comment #}a{# extends 'x' #}{# for if in xs #}{# block content #}b{# raw\n#}", "ab"],
+    ["{{ with url='?if=1&for=2' }}{{ url }}{{ endwith }}", "?if=1&amp;for=2"],
     ["{{ load otree static }}{% load otree %}a", "a"],
     ['<img src="{{ static "app/x.png" }}">', '<img src="/static/app/x.png">'],
     ["{{ player.id_in_group }}", "3"],
