@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { HeadlessParticipant } from "../client-sdk/headless.ts";
+import type { MonitorAnswer, MonitorRow } from "../client-sdk/monitor/rows.ts";
+import { startDemoSession } from "./helpers/browser.ts";
 import { expectWhole, openGroups, type Query, type Teller } from "./helpers/ledger.ts";
 import { LedgerProcess } from "./helpers/ledger-process.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
@@ -146,4 +148,30 @@ test("two servers serve the same group at once: it goes to and fro between them,
   // Each incarnation had its turn once: who lost the group did not write again.
   expect(new Set(turns).size).toBe(turns.length);
   expect([a.isRunning, b.isRunning]).toEqual([true, true]);
+});
+
+test("a session that is played on one server can be watched, and helped on, from the other", async () => {
+  const { sessionUrl, links } = await startDemoSession(a.base, "one_group");
+  const code = sessionUrl.split("/").at(-1);
+  const person: HeadlessParticipant = await HeadlessParticipant.open(links[0] as string, {
+    onReload: () => void person.reload(links[0]).catch(() => {}),
+  });
+  const seen = async (): Promise<MonitorRow> => {
+    const { rows }: MonitorAnswer = await (await fetch(`${b.base}/SessionMonitor/${code}/changes`)).json();
+    return rows[0] as MonitorRow;
+  };
+  while ((await seen()).connected !== true) await sleep(50);
+  const { page, index } = await seen();
+  expect(person.page.url).toMatch(new RegExp(`/${page}/${index}$`));
+  const response = await fetch(`${b.base}/AdvanceSession/${code}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ who: [[1, index]] }),
+  });
+  expect(await response.json()).toEqual({ done: [{ ok: true, text: expect.stringContaining("P1 was moved on") }] });
+  // The first server notices that the group is no longer its own, and the page that is open there loads again.
+  const before = person.page.url;
+  while (person.page.url === before) await sleep(50);
+  expect((await seen()).index).toBe(index + 1);
+  person.close();
 });

@@ -3,8 +3,9 @@
  * participants on. Bundled by the server. Text is only ever text.
  */
 import { element } from "../panel/element.ts";
+import { failureViews } from "./failures.ts";
 import { RowView } from "./row-view.ts";
-import type { AdvanceAnswer, AdvanceRequest, MonitorAnswer, MonitorFailure, MonitorRow } from "./rows.ts";
+import type { AdvanceAnswer, AdvanceRequest, MonitorAnswer, MonitorRow } from "./rows.ts";
 
 /** How often the server is asked, in milliseconds, and how often if it does not answer. */
 const EVERY = 2_000;
@@ -72,7 +73,10 @@ function show(answer: MonitorAnswer): void {
   }
   byId("started").textContent = `${answer.started}/${answer.all} participants started.`;
   if (!isFirst && changed.length > 0) byId("updates").textContent = `Updates: ${names(changed)}`;
-  if (answer.failures !== undefined) showFailures(answer.failures);
+  if (answer.failures !== undefined) {
+    const shown = failureViews(code, answer.failures, answer.moreFailures ?? 0, () => void ask());
+    byId("failures").replaceChildren(...shown);
+  }
   if (isFirst || changed.length > 0) {
     count();
     filter();
@@ -195,6 +199,7 @@ async function advance(rows: readonly MonitorRow[], confirmed = false): Promise<
       body: JSON.stringify(request),
       redirect: "manual",
     });
+    if (response.type === "opaqueredirect") return location.reload();
     if (!response.ok) throw new Error(`The server answered ${response.status}.`);
     const { confirm, done = [] } = (await response.json()) as AdvanceAnswer;
     if (confirm !== undefined) return question(confirm, () => void advance(rows, true));
@@ -225,41 +230,6 @@ function question(sentences: readonly string[], act: () => void): void {
   };
   dialog.returnValue = "";
   dialog.showModal();
-}
-
-// ---- wait pages that have failed ----
-
-function showFailures(failures: readonly MonitorFailure[]): void {
-  byId("failures").replaceChildren(
-    ...failures.map(({ actor, page, error, stack }) => {
-      const retry = element("button", { type: "button", class: "btn" }, "Retry");
-      retry.addEventListener("click", async () => {
-        retry.disabled = true;
-        const form = new URLSearchParams({ actor: String(actor), page });
-        // It leads to a page, which is not wanted here: what has become of it shows by itself.
-        await fetch(`/RetryWaitPage/${code}`, { method: "POST", body: form, redirect: "manual" }).catch(() => {});
-        retry.disabled = false;
-        void ask();
-      });
-      return element(
-        "div",
-        { class: "alert alert-danger wait-failed" },
-        element(
-          "div",
-          {},
-          element(
-            "p",
-            {},
-            element("b", {}, page),
-            ` (group ${actor}): what runs when everybody has arrived has failed, and its participants wait.`,
-          ),
-          element("p", {}, element("code", {}, error)),
-          element("details", {}, element("summary", {}, "Stack"), element("pre", {}, stack)),
-        ),
-        retry,
-      );
-    }),
-  );
 }
 
 document.addEventListener("visibilitychange", () => {

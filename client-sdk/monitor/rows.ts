@@ -45,8 +45,10 @@ export interface MonitorAnswer {
   readonly started: number;
   readonly all: number;
   readonly rows: readonly MonitorRow[];
-  /** All of them; left out: as before. */
+  /** The first of them; left out: as before. */
   readonly failures?: readonly MonitorFailure[];
+  /** How many more there are. */
+  readonly moreFailures?: number;
 }
 
 /** Body of `POST /AdvanceSession/<code>`: participants with the page index at which they were seen, so that a second

@@ -8,6 +8,8 @@ import { SessionPlan } from "./session-plan.ts";
 const PAUSE = 400;
 /** And so many times as long as a look takes: whoever plays may meet one in less than one message of a hundred. */
 const REST = 200;
+/** Where one wait page has failed, it mostly has in all groups. */
+const MOST_FAILURES = 20;
 /** What the first looks are thought to take, in milliseconds: code that has never run is slow. */
 const AT_FIRST = 2;
 /** A session that nobody has looked at for so long is forgotten, in milliseconds. */
@@ -51,7 +53,9 @@ export class SessionWatch {
       started: all.filter(({ row }) => row.index > 0).length,
       all: all.length,
       rows: all.filter((one) => one.version > after).map(({ row }) => row),
-      ...(version > after ? { failures: list } : {}),
+      ...(version > after
+        ? { failures: list.slice(0, MOST_FAILURES), moreFailures: Math.max(0, list.length - MOST_FAILURES) }
+        : {}),
     };
   }
 

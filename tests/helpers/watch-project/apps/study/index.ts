@@ -40,7 +40,7 @@ app.page("Play", {
 
 app.waitPage("Wait", {
   afterAllPlayersArrive(group, { missing }) {
-    if (group.highestBid === 13) throw new Error("thirteen <i>");
+    if (process.env.WATCH_FAULT !== undefined) throw new Error("thirteen <i>");
     group.runs += 1;
     group.missing = missing.map((player) => player.idInGroup).join();
   },
