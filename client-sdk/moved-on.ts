@@ -1,5 +1,7 @@
 /** How often a page that has no connection asks where its participant is, in milliseconds; a little more, by lot. */
 const EVERY = 10_000;
+/** And how often while nobody sees it; browsers make it a minute. */
+const HIDDEN = 30_000;
 
 /** What watching takes of the browser. */
 export interface WhereaboutsWatch {
@@ -15,17 +17,19 @@ export interface WhereaboutsWatch {
 
 /**
  * A participant may be moved on from elsewhere: by an experimenter, or in another tab. A live page and a wait page
- * hear of it through their connection; any other page asks now and then, while somebody sees it.
+ * hear of it through their connection; any other page asks now and then, which also tells that it is open.
  *
  * @returns asks at once, as when the page comes into sight
  */
 export function watchWhereabouts(watch: WhereaboutsWatch): () => void {
   const [, kind, code, , , index] = watch.path.split("/");
   let cancel = () => {};
-  const look = (): void => {
+  const wait = (): void => {
     cancel();
-    cancel = watch.after(EVERY * (1 + watch.random() / 4), look);
-    if (watch.isHidden()) return;
+    cancel = watch.after((watch.isHidden() ? HIDDEN : EVERY) * (1 + watch.random() / 4), look);
+  };
+  const look = (): void => {
+    wait();
     watch.ask(`/p/${code}/at`).then(
       (at) => {
         const now: unknown = typeof at === "object" && at !== null ? Reflect.get(at, "index") : undefined;
@@ -38,6 +42,6 @@ export function watchWhereabouts(watch: WhereaboutsWatch): () => void {
     );
   };
   if (kind !== "p" || index === undefined) return () => {};
-  cancel = watch.after(EVERY * (1 + watch.random() / 4), look);
+  wait();
   return look;
 }

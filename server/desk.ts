@@ -16,6 +16,7 @@ import type { LabSecret, OpenLab } from "./entrances/labs.ts";
 import type { ErrorPages } from "./errors.ts";
 import { exportRoutes } from "./export/routes.ts";
 import { setDeskPolicy } from "./headers.ts";
+import type { LastSeen } from "./monitor/last-seen.ts";
 import { monitorRoutes } from "./monitor/routes.ts";
 import { startUrl } from "./participants.ts";
 import { paymentsRoutes } from "./payments.ts";
@@ -40,6 +41,7 @@ export interface DeskOptions {
   log: Log;
   labs: ReadonlyMap<string, OpenLab>;
   secret: LabSecret;
+  lastSeen: LastSeen;
   /** URL of the monitor's script. */
   monitorScript: string;
   /** URL of the data table's script. */
@@ -176,7 +178,9 @@ export function desk(options: DeskOptions): Router {
   router.use(sessionListRoutes({ game, guard, show }));
   router.use(sessionEditRoutes({ game, languages: templates.languages, pages, guard, own, show }));
   router.use(dataTableRoutes({ game, pages, guard, show, script: options.dataScript }));
-  router.use(monitorRoutes({ game, pages, guard, own, show, script: options.monitorScript }));
+  router.use(
+    monitorRoutes({ game, pages, guard, own, show, lastSeen: options.lastSeen, script: options.monitorScript }),
+  );
   router.use(paymentsRoutes({ game, languages: templates.languages, pages, guard, show }));
   router.use(botsRoutes({ root, game, pages, guard, showSession: session }));
   router.get("/SessionSplitScreen/:code", guard, (request, response) => session(request, response, "split.html"));

@@ -13,6 +13,7 @@ import { entrances } from "./entrances/routes.ts";
 import { ErrorPages } from "./errors.ts";
 import { FigureReader } from "./figures.ts";
 import { fixedHeaders } from "./headers.ts";
+import { LastSeen } from "./monitor/last-seen.ts";
 import { participantPages } from "./pages.ts";
 import type { Assets } from "./static.ts";
 import type { Templates } from "./templates.ts";
@@ -51,6 +52,11 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
   const script = options.development ? assets.panelScript : undefined;
   const panel = script === undefined ? undefined : new DesignerPanel({ game, access, script });
   if (panel !== undefined) app.use(panel.router);
+  const lastSeen = new LastSeen();
+  app.use("/p/:code", (request, _response, next) => {
+    lastSeen.seen(request.params.code);
+    next();
+  });
   app.use(participantPages({ game, pages, claims, templates, log, panel }));
   app.use(entrances({ game, templates, pages, claims, labs: options.labs, secret, arrivals: settings.arrivals }));
   app.use(api({ game, sessionConfigs, access, figures: new FigureReader(game, settings), log }));
@@ -58,6 +64,7 @@ export function mountHttp(app: Application, game: Game, options: HttpOptions): v
     desk({
       ...options,
       game,
+      lastSeen,
       pages,
       access,
       secret,

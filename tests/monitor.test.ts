@@ -64,8 +64,9 @@ describe("the monitor", () => {
 
   test("says for whom somebody waits, and who is connected", async () => {
     const desk = await study();
-    await desk.enter(2);
-    await desk.sees(2, { page: "Form", connected: null });
+    await ask(await desk.enter(2));
+    // A page without a connection has just been asked for.
+    await desk.sees(2, { page: "Form", connected: true });
     await desk.enter(1);
     await desk.submit(1, { age: "30" });
     const one = await HeadlessParticipant.open(desk.link(1));
@@ -256,7 +257,7 @@ describe("advancing", () => {
     expect((await rowsOf(server, desk.code, "study")).groups[0]).toMatchObject({ runs: 1 });
   });
 
-  test("asks nothing if those who are missing are moved at the same time and it completes by itself", async () => {
+  test("moves those first who are missing, so that nobody who was chosen is left behind", async () => {
     const desk = await study();
     await desk.advance([
       [1, 0],

@@ -19,13 +19,15 @@ export interface LookOptions {
   readonly read: WatchReads;
   /** Whether somebody may be connected to this group. */
   isAlive(groupId: number): boolean;
+  /** Whether somebody's page is open that has no connection; null: not known. */
+  isThere(code: string): boolean | null;
 }
 
 /**
  * Reads where everybody of a session is: the participants in one query, and for each app and round in which
  * somebody is, their groups in another. Groups themselves are left alone, loaded or not.
  */
-export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look> {
+export async function lookAt({ plan, read, isAlive, isThere }: LookOptions): Promise<Look> {
   const positions = await read.positions(plan.id);
   await breathe();
   const failed = await read.failedWaits(plan.id);
@@ -70,7 +72,11 @@ export async function lookAt({ plan, read, isAlive }: LookOptions): Promise<Look
           : page?.wait === undefined
             ? "playing"
             : "waiting",
-      connected: hasConnection && seat !== undefined ? seat.connected && isAlive(seat.groupId) : null,
+      connected: isReplaced
+        ? null
+        : hasConnection && seat !== undefined
+          ? seat.connected && isAlive(seat.groupId)
+          : isThere(code),
       waitingFor: page?.wait === undefined || isFailed ? "" : groups.missing(place, position).text,
     };
   });

@@ -4,6 +4,7 @@ import type { Game } from "../../rooms/calls.ts";
 import type { ErrorPages } from "../errors.ts";
 import { allowScripts } from "../headers.ts";
 import { Advance } from "./advance.ts";
+import type { LastSeen } from "./last-seen.ts";
 import { Watches } from "./watch.ts";
 
 /** Largest body of a request to move participants on, in bytes: some for each of the 50,000 of the largest session. */
@@ -14,6 +15,7 @@ export interface MonitorOptions {
   readonly pages: ErrorPages;
   readonly guard: RequestHandler;
   readonly own: RequestHandler;
+  readonly lastSeen: LastSeen;
   /** URL of the monitor's script. */
   readonly script: string;
   /** One of the server's own pages. */
@@ -22,9 +24,18 @@ export interface MonitorOptions {
 }
 
 /** `/SessionMonitor/<code>`: who is where, as it changes; and moving participants on. */
-export function monitorRoutes({ game, pages, guard, own, script, show, now = Date.now }: MonitorOptions): Router {
+export function monitorRoutes({
+  game,
+  pages,
+  guard,
+  own,
+  lastSeen,
+  script,
+  show,
+  now = Date.now,
+}: MonitorOptions): Router {
   const router = express.Router();
-  const watches = new Watches(game, now);
+  const watches = new Watches({ game, lastSeen, now });
   const advance = new Advance(game);
 
   router.get("/SessionMonitor/:code", guard, async (request, response) => {

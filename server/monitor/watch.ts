@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { MonitorAnswer, MonitorFailure, MonitorRow } from "../../client-sdk/monitor/rows.ts";
 import type { Game } from "../../rooms/calls.ts";
+import type { LastSeen } from "./last-seen.ts";
 import { lookAt } from "./look.ts";
 import { SessionPlan } from "./session-plan.ts";
 
@@ -15,13 +16,21 @@ const AT_FIRST = 2;
 /** A session that nobody has looked at for so long is forgotten, in milliseconds. */
 const FORGOTTEN = 60_000;
 
+/** What watching sessions takes. */
+export interface WatchOptions {
+  readonly game: Pick<Game, "store" | "isLoaded" | "apps">;
+  readonly lastSeen: LastSeen;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
 /**
  * One session as it was last looked at. There is no timer behind it: it is read when somebody asks, at most once in
  * a while for all who ask, and costs nothing when nobody does.
  */
 export class SessionWatch {
   readonly plan: SessionPlan;
-  readonly #game: Pick<Game, "store" | "isLoaded">;
+  readonly #game: WatchOptions["game"];
   readonly #now: () => number;
   /** Tells tokens of this watch from those of another process, or of one before. */
   readonly #name = randomBytes(6).toString("base64url");
@@ -33,9 +42,12 @@ export class SessionWatch {
   #next = Number.NEGATIVE_INFINITY;
   #takes = AT_FIRST;
 
-  constructor(game: Pick<Game, "store" | "isLoaded">, plan: SessionPlan, now: () => number) {
+  readonly #lastSeen: LastSeen;
+
+  constructor(plan: SessionPlan, { game, lastSeen, now }: WatchOptions) {
     this.plan = plan;
     this.#game = game;
+    this.#lastSeen = lastSeen;
     this.#now = now;
   }
 
@@ -84,7 +96,12 @@ export class SessionWatch {
     // Who is connected stands in the rows of groups that another process may have. Where there is none, a group
     // that is not loaded has no connections, whatever a server that was killed has left there.
     const isAlive = (groupId: number) => store.shared || this.#game.isLoaded(groupId);
-    const { rows, failures } = await lookAt({ plan: this.plan, read: store.read, isAlive });
+    // Another process may hear of whom this one does not.
+    const isThere = (code: string): boolean | null => {
+      const there = this.#lastSeen.isThere(code);
+      return there === false && store.shared ? null : there;
+    };
+    const { rows, failures } = await lookAt({ plan: this.plan, read: store.read, isAlive, isThere });
     const version = this.#version + 1;
     let any = false;
     for (const row of rows) {
@@ -108,13 +125,11 @@ export class SessionWatch {
 
 /** The sessions that somebody is watching, or was a moment ago. */
 export class Watches {
-  readonly #game: Game;
-  readonly #now: () => number;
+  readonly #options: WatchOptions;
   readonly #watches = new Map<string, { watch: SessionWatch; usedAt: number }>();
 
-  constructor(game: Game, now: () => number) {
-    this.#game = game;
-    this.#now = now;
+  constructor(options: WatchOptions) {
+    this.#options = options;
   }
 
   /** undefined: there is no such session. */
@@ -126,15 +141,15 @@ export class Watches {
       known.usedAt = at;
       return known.watch;
     }
-    const session = await this.#game.store.read.session({ code });
+    const session = await this.#options.game.store.read.session({ code });
     if (session === undefined) return undefined;
     // Somebody else may have asked meanwhile.
-    const made = this.#watches.get(code)?.watch ?? this.#make(new SessionPlan(session, this.#game.apps));
+    const made = this.#watches.get(code)?.watch ?? this.#make(new SessionPlan(session, this.#options.game.apps));
     this.#watches.set(code, { watch: made, usedAt: at });
     return made;
   }
 
   #make(plan: SessionPlan): SessionWatch {
-    return new SessionWatch(this.#game, plan, this.#now);
+    return new SessionWatch(plan, this.#options);
   }
 }
