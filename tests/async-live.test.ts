@@ -1,89 +1,15 @@
 import { expect, test } from "@jest/globals";
-import { StaleWrite } from "../entities/buffered-view.ts";
-import type { Store } from "../entities/store.ts";
 import { JournalTable } from "../entities/system-tables.ts";
-import { defineApp, integer, json, link, now, type PlayerOf, random, text } from "../index.ts";
+import { defineApp, now, random } from "../index.ts";
 import type { Command } from "../rooms/calls.ts";
 import { GAME_LIMITS } from "../rooms/limits.ts";
 import type { Watchdog } from "../rooms/watchdog.ts";
+import { app, calls, door, GO, groupRow, Item, openGroup, type Player, shutDoors } from "./helpers/slow-app.ts";
 import { at, holdCommits, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import type { TestConnection } from "./helpers/world.ts";
 
 const sqlite = useSqlite();
-
-const app = defineApp({
-  name: "slow",
-  playersPerGroup: 2,
-  group: {
-    total: integer({ initial: 0 }),
-    other: integer({ initial: 0 }),
-    note: text({ blank: true }),
-    moves: json<number[]>({ initial: [] }),
-  },
-  extraModels: { Item: { player: link("player"), value: integer() } },
-});
-const { Item } = app.extraModels;
-type Player = PlayerOf<typeof app>;
-
-/** What the next async call does, and what its waiting points wait for. */
-let work: (player: Player) => AsyncGenerator<unknown, unknown, unknown>;
-let doors: Map<string, { open(): void; opened: Promise<void> }>;
-
-function door(name: string) {
-  let found = doors.get(name);
-  if (found === undefined) {
-    let open = () => {};
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    found = { open, opened };
-    doors.set(name, found);
-  }
-  return found;
-}
-
-type Message =
-  | { type: "work" }
-  | { type: "once" }
-  | { type: "do"; field?: "total" | "other"; add?: number; push?: number; fail?: boolean; remove?: boolean };
-
-app.page("Play", {
-  live: {
-    async *work(player: Player) {
-      return yield* work(player) as AsyncGenerator<object, object, unknown>;
-    },
-    async once(player: Player) {
-      player.group.total += 1;
-      await door("once").opened;
-      player.group.other += 1;
-      return { 0: [player.group.total, player.group.other] };
-    },
-    do(player: Player, data: Extract<Message, { type: "do" }>) {
-      const { group } = player;
-      if (data.add !== undefined) group[data.field ?? "total"] += data.add;
-      if (data.push !== undefined) group.moves.push(data.push);
-      if (data.remove) for (const item of Item.filter({ group })) item.delete();
-      if (data.fail) throw new Error("mistake");
-      return {
-        0: { total: group.total, other: group.other, moves: group.moves, items: Item.filter({ group }).length },
-      };
-    },
-  } as never,
-});
-app.page("After", {});
-
-async function group() {
-  doors = new Map();
-  const stage = await seatedGroup(await sqlite.world([app.spec]), ["slow"], 2);
-  const [one, two] = stage.players as [TestConnection, TestConnection];
-  return { ...stage, one, two };
-}
-
-async function groupRow(store: Store, actorId: number) {
-  return at(await store.read.rows(app.spec.group.table, { id: actorId }), 0);
-}
-
-const GO: Message = { type: "work" };
+const group = () => openGroup(sqlite);
 
 test("an async function is one unit: the group sees and keeps nothing of it before its end", async () => {
   const { world, store, actorId, one, two } = await group();
@@ -102,7 +28,7 @@ test("an async function is one unit: the group sees and keeps nothing of it befo
 
 test("a generator's yields are each committed, then delivered, and the group goes on meanwhile", async () => {
   const { world, store, actorId, one, two } = await group();
-  work = async function* (player) {
+  calls(async function* (player) {
     for (const k of [1, 2]) {
       await door(`step ${k}`).opened;
       player.group.total += 10;
@@ -111,7 +37,7 @@ test("a generator's yields are each committed, then delivered, and the group goe
     }
     player.group.note = "end";
     return { [player.idInGroup]: "returned" };
-  };
+  });
   const n = one.post(GO);
   await two.ask({ type: "do", add: 1 });
   const held = holdCommits(store);
@@ -148,13 +74,13 @@ test("a generator's yields are each committed, then delivered, and the group goe
 
 test("two calls run side by side, and a call sees its own writes before the others do", async () => {
   const { one, two } = await group();
-  work = async function* (player) {
+  calls(async function* (player) {
     const me = player.idInGroup;
     Item.create({ player, value: me });
     player.group.note = `by ${me}`;
     await door(`go ${me}`).opened;
     yield { [me]: [player.group.note, Item.filter({ group: player.group }).map((item) => item.value)] };
-  };
+  });
   const a = one.post(GO);
   const b = two.post(GO);
   door("go 2").open();
@@ -166,182 +92,13 @@ test("two calls run side by side, and a call sees its own writes before the othe
   expect(one.received).toEqual([["by 1", [2, 1]]]);
 });
 
-test("a write to a field that others changed since it was read is refused at the assignment", async () => {
-  const { world, store, actorId, one, two } = await group();
-  const caught: unknown[] = [];
-  work = async function* (player) {
-    const { group } = player;
-    const total = group.total;
-    await door("wait").opened;
-    try {
-      group.total = total + 1;
-    } catch (error) {
-      caught.push(error);
-      group.total = group.total + 1;
-    }
-    yield { 0: group.total };
-  };
-  const n = one.post(GO);
-  await settle(world);
-  await two.ask({ type: "do", add: 100 });
-  door("wait").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(caught).toEqual([expect.any(StaleWrite)]);
-  expect(String(caught[0])).toContain("slow: Group.total");
-  expect(two.received.at(-1)).toBe(101);
-  expect(await groupRow(store, actorId)).toMatchObject({ total: 101 });
-});
-
-test("a stale write that nobody catches refuses the call, and the others' change stays", async () => {
-  const { world, store, actorId, one, two } = await group();
-  const n = one.post({ type: "once" });
-  await settle(world);
-  await two.ask({ type: "do", add: 100 });
-  door("once").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)?.e).toMatchObject({
-    code: "failed",
-    retry: false,
-    message: expect.stringContaining("Group.total"),
-  });
-  expect(await groupRow(store, actorId)).toMatchObject({ total: 100, other: 0 });
-});
-
-test("a stale write shows at the yield too, where it can be caught and decided anew", async () => {
-  const { world, store, actorId, one, two } = await group();
-  const caught: unknown[] = [];
-  work = async function* (player) {
-    const { group } = player;
-    for (;;) {
-      group.total = group.total + 1;
-      const item = Item.create({ player, value: group.total });
-      if (caught.length === 0) await door("wait").opened;
-      try {
-        yield { 0: group.total };
-        return;
-      } catch (error) {
-        caught.push(error);
-        // What was written since the last yield is gone, also the row.
-        expect(() => item.value).toThrow("deleted");
-        expect(group.total).toBe(100);
-        expect(Item.filter({ group })).toEqual([]);
-      }
-    }
-  };
-  const n = one.post(GO);
-  await settle(world);
-  await two.ask({ type: "do", add: 100 });
-  door("wait").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)).toEqual({ c: one.clientId, n });
-  expect(caught).toEqual([expect.any(StaleWrite)]);
-  expect(two.received.at(-1)).toBe(101);
-  expect(await groupRow(store, actorId)).toMatchObject({ total: 101, extraCount: 1 });
-  expect(await store.read.rows(at(Object.values(app.spec.extras), 0).table)).toMatchObject([{ n: 1, value: 101 }]);
-});
-
-test("a JSON field that was only read is not written back over what others did to it", async () => {
-  const { world, store, actorId, one, two } = await group();
-  work = async function* (player) {
-    const before = player.group.moves.length;
-    await door("wait").opened;
-    player.group.note = `saw ${before}`;
-    yield { 0: player.group.moves };
-  };
-  const n = one.post(GO);
-  await settle(world);
-  await two.ask({ type: "do", push: 7 });
-  door("wait").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)?.e).toBeUndefined();
-  expect(one.received.at(-1)).toEqual([7]);
-  expect(await groupRow(store, actorId)).toMatchObject({ moves: "[7]", note: "saw 0" });
-});
-
-test("a JSON field changed in place while others changed it is a stale write, not a lost one", async () => {
-  const { world, store, actorId, one, two } = await group();
-  const caught: unknown[] = [];
-  work = async function* (player) {
-    player.group.moves.push(1);
-    await door("wait").opened;
-    try {
-      player.group.moves.push(2);
-      yield { 0: "not reached" };
-    } catch (error) {
-      caught.push(error);
-    }
-    try {
-      yield { 0: "not sent" };
-    } catch (error) {
-      caught.push(error);
-      player.group.moves.push(3);
-      yield { 0: player.group.moves };
-    }
-  };
-  const n = one.post(GO);
-  await settle(world);
-  await two.ask({ type: "do", push: 7 });
-  door("wait").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)?.e).toBeUndefined();
-  expect(caught).toEqual([expect.any(StaleWrite), expect.any(StaleWrite)]);
-  expect(one.received.at(-1)).toEqual([7, 3]);
-  expect(await groupRow(store, actorId)).toMatchObject({ moves: "[7,3]" });
-});
-
-test("a JSON value that is kept over a yield and changed again is stored again", async () => {
-  const { store, actorId, one } = await group();
-  work = async function* (player) {
-    const { moves } = player.group;
-    moves.push(1);
-    yield { 0: moves };
-    moves.push(2);
-    yield { 0: moves };
-  };
-  await one.ask(GO);
-  expect(one.received).toEqual([[1], [1, 2]]);
-  expect(await groupRow(store, actorId)).toMatchObject({ moves: "[1,2]" });
-});
-
-test("a message that failed, and a field written with its old value, make nobody's write stale", async () => {
-  const { world, one, two } = await group();
-  const n = one.post({ type: "once" });
-  await settle(world);
-  expect((await two.ask({ type: "do", add: 5, push: 1, fail: true })).e).toMatchObject({ code: "failed" });
-  await two.ask({ type: "do", add: 0 });
-  door("once").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)).toEqual({ c: one.clientId, n });
-  expect(one.received.at(-1)).toEqual([1, 1]);
-});
-
-test("a row that others deleted is a stale write, not a lost one", async () => {
-  const { world, one, two } = await group();
-  work = async function* (player) {
-    const item = Item.create({ player, value: 1 });
-    expect(() => item.n).toThrow("yield");
-    yield undefined;
-    expect(item.n).toBe(1);
-    item.value = 2;
-    await door("wait").opened;
-    yield { 0: "not sent" };
-  };
-  const n = one.post(GO);
-  await settle(world);
-  await two.ask({ type: "do", remove: true });
-  door("wait").open();
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(one.answerTo(n)?.e).toMatchObject({ code: "failed", message: expect.stringContaining("deleted") });
-  expect(one.received).toEqual([{ total: 0, other: 0, moves: [], items: 0 }]);
-});
-
 test("a view that is used after its call has ended throws, in timers and in kept variables", async () => {
   const { one, two } = await group();
   let kept: Player | undefined;
-  work = async function* (player) {
+  calls(async function* (player) {
     kept = player;
     yield { 0: [random() < 1, now() > 0] };
-  };
+  });
   await one.ask(GO);
   const player = kept as Player;
   const ended = expect.objectContaining({ code: "view_ended" });
@@ -366,7 +123,7 @@ test("writes while a yield is being stored are an error, since no unit would hol
   const { world, store, actorId, one } = await group();
   let failure: unknown;
   let background: Promise<void> | undefined;
-  work = async function* (player) {
+  calls(async function* (player) {
     player.group.total = 1;
     background = (async () => {
       await door("stored").opened;
@@ -377,7 +134,7 @@ test("writes while a yield is being stored are an error, since no unit would hol
     await door("go").opened;
     yield { 0: "one" };
     player.group.other = 7;
-  };
+  });
   const n = one.post(GO);
   await settle(world);
   const held = holdCommits(store);
@@ -394,12 +151,12 @@ test("writes while a yield is being stored are an error, since no unit would hol
 
 test("an error in the middle keeps what was yielded before, and the answer stays the same", async () => {
   const { world, store, actorId, people, one, two } = await group();
-  work = async function* (player) {
+  calls(async function* (player) {
     player.group.total = 1;
     yield { 0: "kept" };
     player.group.total = 2;
     throw new Error("mistake");
-  };
+  });
   const n = one.post(GO);
   await one.until(() => one.answerTo(n) !== undefined);
   const refused = one.answerTo(n);
@@ -421,7 +178,7 @@ test.each<[string, () => unknown, RegExp]>([
 ])("yielding %s is an error at that yield, and nothing of it is stored", async (_name, give, reason) => {
   const { store, actorId, one, two } = await group();
   const caught: unknown[] = [];
-  work = async function* (player) {
+  calls(async function* (player) {
     player.group.total = 5;
     player.group.moves.push(1);
     Item.create({ player, value: 1 });
@@ -432,7 +189,7 @@ test.each<[string, () => unknown, RegExp]>([
       caught.push(error);
     }
     return { 0: player.group.total };
-  };
+  });
   await one.ask(GO);
   expect(String(caught[0])).toMatch(reason);
   expect(two.received).toEqual([0]);
@@ -442,11 +199,11 @@ test.each<[string, () => unknown, RegExp]>([
 test("a duplicate of a running call gets its answer when it is done, on every connection that asked", async () => {
   const { world, actorId, one } = await group();
   let runs = 0;
-  work = async function* () {
+  calls(async function* () {
     runs++;
     await door("wait").opened;
     yield { 0: "x" };
-  };
+  });
   const n = one.post(GO);
   await settle(world);
   const other = await world.connect(actorId, one.participantId);
@@ -467,10 +224,10 @@ test("a duplicate of a running call gets its answer when it is done, on every co
 
 test("a call that is asked for in the very moment of its end is answered", async () => {
   const { world, store, one } = await group();
-  work = async function* () {
+  calls(async function* () {
     await door("wait").opened;
     yield undefined;
-  };
+  });
   const n = one.post(GO);
   await settle(world);
   // The journal's answer to the second question comes with the answer to the first.
@@ -499,7 +256,7 @@ test("a call that a crash has cut is answered interrupted and never run again; w
   const { world, store, actorId, people, one } = await group();
   let runs = 0;
   let undone = false;
-  work = async function* (player) {
+  calls(async function* (player) {
     runs++;
     try {
       player.group.total = 1;
@@ -510,7 +267,7 @@ test("a call that a crash has cut is answered interrupted and never run again; w
     } finally {
       undone = true;
     }
-  };
+  });
   const n = one.post(GO);
   await one.until(() => one.received.length === 1);
   const old = world.actors.get(actorId);
@@ -531,15 +288,15 @@ test("a call that a crash has cut is answered interrupted and never run again; w
 });
 
 test("a full mailbox does not cut a running call", async () => {
-  doors = new Map();
+  shutDoors();
   const limits = { ...GAME_LIMITS, mailbox: 3, uncommittedUnits: 2 };
   const stage = await seatedGroup(await sqlite.world([app.spec], { limits }), ["slow"], 2);
   const [one, two] = stage.players as [TestConnection, TestConnection];
-  work = async function* (player) {
+  calls(async function* (player) {
     await door("wait").opened;
     player.group.other = 1;
     yield { 0: "through" };
-  };
+  });
   const n = one.post(GO);
   await settle(stage.world);
   await two.ask({ type: "do", add: 1 });
@@ -554,78 +311,15 @@ test("a full mailbox does not cut a running call", async () => {
   expect(one.received.at(-1)).toBe("through");
 });
 
-test("a yield that is stored after a refused unit runs again on what is left, and is not taken for stale", async () => {
-  const { world, store, actorId, one, two } = await group();
-  work = async function* (player) {
-    const { total } = player.group;
-    await door("wait").opened;
-    player.group.total = total + 1;
-    Item.create({ player, value: 1 });
-    yield { 0: "through" };
-    player.group.total = player.group.total + 1;
-    return { 0: player.group.total };
-  };
-  const n = one.post(GO);
-  await settle(world);
-  const { commit } = store;
-  let refuse = true;
-  store.commit = async (units) => {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const bad = units.some(({ entry }) => entry.kind === "message" && entry.participantId === two.participantId);
-    if (bad && refuse) return { result: "data", error: new Error("no") };
-    return commit.call(store, units);
-  };
-  const refused = two.ask({ type: "do", field: "other", add: 1 });
-  door("wait").open();
-  expect((await refused).e).toMatchObject({ code: "failed" });
-  await one.until(() => one.answerTo(n) !== undefined);
-  refuse = false;
-  expect(one.answerTo(n)).toEqual({ c: one.clientId, n });
-  expect(one.received).toEqual(["through", 2]);
-  expect(await groupRow(store, actorId)).toMatchObject({ total: 2, other: 0, extraCount: 1 });
-});
-
-test("what a call read of a unit that was taken back is never sent or stored", async () => {
-  const { world, store, actorId, one, two } = await group();
-  const caught: unknown[] = [];
-  work = async function* (player) {
-    await door("wait").opened;
-    for (;;) {
-      try {
-        yield { 0: [player.group.other, Item.filter({ group: player.group }).length] };
-        return;
-      } catch (error) {
-        caught.push(error);
-      }
-    }
-  };
-  const n = one.post(GO);
-  await two.ask({ type: "do" });
-  await settle(world);
-  const { commit } = store;
-  store.commit = async (units) => {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const bad = units.some(({ entry }) => entry.kind === "message" && entry.participantId === two.participantId);
-    return bad ? { result: "data", error: new Error("no") } : commit.call(store, units);
-  };
-  const refused = two.ask({ type: "do", field: "other", add: 77 });
-  door("wait").open();
-  expect((await refused).e).toMatchObject({ code: "failed" });
-  await one.until(() => one.answerTo(n) !== undefined);
-  expect(caught).toHaveLength(1);
-  expect(one.received.slice(1)).toEqual([[0, 0]]);
-  expect(await groupRow(store, actorId)).toMatchObject({ other: 0 });
-});
-
 test("deliveries of a call reach who is on the page in their turn, not at the yield", async () => {
-  doors = new Map();
+  shutDoors();
   const limits = { ...GAME_LIMITS, uncommittedUnits: 1 };
   const stage = await seatedGroup(await sqlite.world([app.spec], { limits }), ["slow"], 2);
   const [one, two] = stage.players as [TestConnection, TestConnection];
-  work = async function* () {
+  calls(async function* () {
     await door("wait").opened;
     yield { 0: "late" };
-  };
+  });
   const n = one.post(GO);
   await one.ask({ type: "do" });
   const held = holdCommits(stage.store);
@@ -650,14 +344,14 @@ test("deliveries of a call reach who is on the page in their turn, not at the yi
 test("a call that its participant has left behind with its group still gives its answer, in the next group", async () => {
   const next = defineApp({ name: "next", playersPerGroup: 2 });
   next.page("Play", { live: () => ({ 0: "next" }) });
-  doors = new Map();
+  shutDoors();
   const stage = await seatedGroup(await sqlite.world([app.spec, next.spec]), ["slow", "next"], 2);
   const [one] = stage.players as [TestConnection];
-  work = async function* (player) {
+  calls(async function* (player) {
     await door("wait").opened;
     player.group.total = 1;
     yield undefined;
-  };
+  });
   const n = one.post(GO);
   await settle(stage.world);
   const participantId = one.participantId;
@@ -680,10 +374,10 @@ test("a call that its participant has left behind with its group still gives its
 
 test("a participant has only so many calls under way, and the others theirs", async () => {
   const { world, actorId, one, two } = await group();
-  work = async function* () {
+  calls(async function* () {
     await door("wait").opened;
     yield { 0: "x" };
-  };
+  });
   const limit = GAME_LIMITS.asyncCalls;
   for (let i = 0; i < limit; i++) one.post(GO);
   await settle(world);
@@ -700,7 +394,7 @@ test("a participant has only so many calls under way, and the others theirs", as
 });
 
 test("a call that holds the CPU before it waits is watched, at its beginning and after each yield", async () => {
-  doors = new Map();
+  shutDoors();
   const watched: string[] = [];
   const watchdog: Watchdog = {
     watch(name, call) {
@@ -711,10 +405,10 @@ test("a call that holds the CPU before it waits is watched, at its beginning and
   };
   const stage = await seatedGroup(await sqlite.world([app.spec], { watchdog }), ["slow"], 2);
   watched.length = 0;
-  work = async function* () {
+  calls(async function* () {
     yield { 0: 1 };
     yield { 0: 2 };
-  };
+  });
   await at(stage.players, 0).ask(GO);
   expect(watched).toEqual(Array(4).fill("slow/1/Play live"));
 });
