@@ -1,278 +1,23 @@
 import { expect, test } from "@jest/globals";
 import { seededRandom } from "../entities/random.ts";
 import { JournalTable } from "../entities/system-tables.ts";
-import { forTemplate } from "../entities/template-handles.ts";
+import { defineApp, link, now, type PlayerOf, random } from "../index.ts";
 import {
-  boolean,
-  currency,
-  defineApp,
-  float,
-  integer,
-  json,
-  link,
-  longText,
-  now,
-  type PlayerOf,
-  random,
-  text,
-  timestamp,
-} from "../index.ts";
+  app,
+  Event,
+  type Loose,
+  nextRound,
+  Offer,
+  openStage,
+  type Player,
+  rows,
+  run,
+  type Stage,
+} from "./helpers/game-app.ts";
 import { at, seatedGroup, useSqlite } from "./helpers/sqlite.ts";
-import type { TestConnection } from "./helpers/world.ts";
 
 const sqlite = useSqlite();
-
-const app = defineApp({
-  name: "game",
-  playersPerGroup: 2,
-  rounds: 2,
-  constants: { endowment: 100 },
-  group: {
-    pot: currency({ initial: 0.125 }),
-    openedAt: timestamp({ blank: true }),
-    board: json<{ cells: string[]; at?: unknown }>({ initial: { cells: ["", ""] } }),
-  },
-  player: {
-    age: integer({ min: 18, max: 99, blank: true }),
-    weight: float(),
-    kind: text({ choices: ["buyer", ["seller", "Seller"]], blank: true }),
-    essay: longText({ initial: "" }),
-    ready: boolean({ initial: false }),
-    price: currency({ initial: 1.005, max: 50 }),
-    history: json<number[]>({ initial: [] }),
-    never: integer(),
-  },
-  extraModels: {
-    Offer: {
-      player: link("player"),
-      to: link("player", { blank: true }),
-      price: currency({ initial: 2.675 }),
-      tags: json<string[]>({ blank: true }),
-    },
-    Event: { group: link("group"), name: text() },
-  },
-});
-const { Offer, Event } = app.extraModels;
-type Player = PlayerOf<typeof app>;
-
-/** What the next message does; gives what is delivered to its sender. */
-let act: (player: Player) => unknown;
-app.page("Play", {
-  live: (player) => {
-    const given = act(player);
-    return given === undefined ? undefined : { [player.idInGroup]: given };
-  },
-  varsForTemplate: (player) => vars(player),
-});
-let vars: (player: Player) => Record<string, unknown> = () => ({});
-
-async function stage() {
-  vars = () => ({});
-  const group = await seatedGroup(await sqlite.world([app.spec]), ["game"], 2);
-  const [one, two] = group.players as [TestConnection, TestConnection];
-  return { ...group, one, two };
-}
-
-type Stage = Awaited<ReturnType<typeof stage>>;
-
-/** Runs a function in a live method. @returns what it returned, as JSON; null for nothing */
-async function run(connection: TestConnection, work: (player: Player) => unknown): Promise<unknown> {
-  act = (player) => ({ result: work(player) ?? null });
-  const before = connection.received.length;
-  const answer = await connection.ask("go");
-  if (answer.e !== undefined) throw Object.assign(new Error(answer.e.message), { code: answer.e.code });
-  return (connection.received[before] as { result: unknown }).result;
-}
-
-async function rows({ store, actorId }: Stage) {
-  const { group, player, extras } = app.spec;
-  return {
-    group: at(await store.read.rows(group.table, { id: actorId }), 0),
-    players: await store.read.rows(player.table, { groupId: actorId }),
-    offers: await store.read.rows((extras.Offer as typeof group).table, { actorId }),
-    events: await store.read.rows((extras.Event as typeof group).table, { actorId }),
-  };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: the mistakes of those who do not run the type checker
-type Loose = any;
-
-test.each<[string, (player: Loose) => unknown, RegExp]>([
-  [
-    "a text in an integer",
-    (p) => {
-      p.age = "20";
-    },
-    /game: Player\.age was set to "20".*Number\(/,
-  ],
-  [
-    "a fraction in an integer",
-    (p) => {
-      p.age = 20.5;
-    },
-    /Player\.age.*20\.5/,
-  ],
-  [
-    "a number out of range",
-    (p) => {
-      p.age = 17;
-    },
-    /less than its min 18/,
-  ],
-  [
-    "NaN in a float",
-    (p) => {
-      p.weight = Number.NaN;
-    },
-    /Player\.weight.*NaN/,
-  ],
-  [
-    "undefined in a float",
-    (p) => {
-      p.weight = undefined;
-    },
-    /Player\.weight.*undefined/,
-  ],
-  [
-    "null in a field that is not blank",
-    (p) => {
-      p.weight = null;
-    },
-    /not blank/,
-  ],
-  [
-    "another choice",
-    (p) => {
-      p.kind = "thief";
-    },
-    /"buyer", "seller"/,
-  ],
-  [
-    "a number in a boolean",
-    (p) => {
-      p.ready = 1;
-    },
-    /Player\.ready/,
-  ],
-  [
-    "NUL in a text",
-    (p) => {
-      p.essay = "a\0";
-    },
-    /NUL/,
-  ],
-  [
-    "an object in a text",
-    (p) => {
-      p.essay = { a: 1 };
-    },
-    /json field/,
-  ],
-  [
-    "a Date in a timestamp",
-    (p) => {
-      p.group.openedAt = new Date();
-    },
-    /getTime/,
-  ],
-  [
-    "a function in a json",
-    (p) => {
-      p.history = [() => 1];
-    },
-    /function/,
-  ],
-  [
-    "NaN put into a json in place",
-    (p) => {
-      p.history.push(Number.NaN);
-    },
-    /Player\.history.*NaN/,
-  ],
-  [
-    "too much money",
-    (p) => {
-      p.price = 50.006;
-    },
-    /more than its max 50/,
-  ],
-  [
-    "an undeclared name, written",
-    (p) => {
-      p.scroe = 1;
-    },
-    /Player has no field "scroe".*age/,
-  ],
-  ["an undeclared name, read", (p) => p.group.pto, /Group has no field "pto".*pot/],
-  ["a field that was never set", (p) => p.never, /Player\.never was read but never set/],
-  [
-    "a built-in, written",
-    (p) => {
-      p.idInGroup = 2;
-    },
-    /Player\.idInGroup is set by Walras/,
-  ],
-  [
-    "the round, written",
-    (p) => {
-      p.group.roundNumber = 2;
-    },
-    /Group\.roundNumber is set by Walras/,
-  ],
-  [
-    "the group of a player, written",
-    (p) => {
-      p.group = {};
-    },
-    /Player\.group is set by Walras/,
-  ],
-  [
-    "the session, written",
-    (p) => {
-      p.session.config.fee = 1;
-    },
-    /read.only|not extensible/,
-  ],
-  [
-    "a method, replaced",
-    (p) => {
-      p.getOthersInGroup = 1;
-    },
-    /read only/,
-  ],
-  ["a whole player in a delivery", (p) => p, /whole Player was sent/],
-  ["a whole group deep in a delivery", (p) => ({ a: [p.group] }), /whole Group was sent/],
-  ["a whole row in a delivery", (p) => Event.create({ group: p.group, name: "x" }), /whole Event was sent/],
-  [
-    "a whole player in a json field",
-    (p) => {
-      p.group.board.at = p;
-    },
-    /whole Player was sent or stored/,
-  ],
-  ["a player in a text", (p) => `${p}`, /Player/],
-  ["no such player", (p) => p.group.getPlayerById(3), /players 1 to 2/],
-  ["player zero", (p) => p.group.getPlayerById(0), /players 1 to 2/],
-  ["a round to come", (p) => p.inRound(2), /inRound\(2\)/],
-])(
-  "%s: an error that says what and where, nothing is stored, and the group plays on",
-  async (_name, mistake, message) => {
-    const s = await stage();
-    const before = await rows(s);
-    await expect(
-      run(s.one, (player) => {
-        player.group.pot = 9;
-        player.history.push(1);
-        Event.create({ group: player.group, name: "before" });
-        return mistake(player);
-      }),
-    ).rejects.toThrow(message);
-    expect(await rows(s)).toEqual(before);
-    expect(await run(s.two, (player) => [player.group.pot, Event.filter({ group: player.group }).length])).toEqual([
-      0.13, 0,
-    ]);
-  },
-);
+const stage = () => openStage(sqlite);
 
 test("fields keep what is assigned, blank ones read as null, and all of it is stored", async () => {
   const s = await stage();
@@ -469,16 +214,6 @@ test("built-ins and the people of a group", async () => {
   });
 });
 
-async function nextRound(s: Stage, who: number): Promise<TestConnection> {
-  const person = at(s.people, who);
-  const participantId = person.id as number;
-  const submit = { kind: "submit" as const, participantId, pageIndex: 1, outbox: [], form: {} };
-  expect(await s.world.actors.call(s.actorId, submit)).toEqual({ kind: "goto", pageIndex: 2 });
-  const actorId = (await s.store.read.whereabouts(person.code as string))?.actorId as number;
-  expect(await s.world.view(actorId, participantId, 2)).toMatchObject({ kind: "page" });
-  return s.world.connect(actorId, participantId);
-}
-
 test("earlier rounds can be read and not written, of everybody who has arrived", async () => {
   const s = await stage();
   await run(s.one, (p) => {
@@ -575,6 +310,7 @@ test("what is kept of a call throws when the call is over", async () => {
   await expect(run(s.one, () => player.age)).rejects.toThrow(/after the call it belonged to had ended/);
 });
 
+let late: unknown;
 test("now() and random() come from the unit, so that a replay gives the same, and throw outside of a call", async () => {
   let clock = 1_700_000_000_000;
   const world = await sqlite.world([app.spec], { now: () => clock++, newSeed: () => 12345 });
@@ -601,88 +337,4 @@ test("now() and random() come from the unit, so that a replay gives the same, an
     }),
   ).resolves.toBeNull();
   expect(late).toMatchObject({ code: "outside_of_call" });
-});
-let late: unknown;
-
-test("templates see the same objects in snake_case, may call what reads, and can change nothing", async () => {
-  const s = await stage();
-  await run(s.one, (p) => {
-    p.kind = "buyer";
-    p.group.board = { cells: ["X"] };
-    Offer.create({ player: p, tags: ["a"] });
-  });
-  let seen: Record<string, Loose> = {};
-  vars = (player) => {
-    const offers = Offer.filter({ player });
-    seen = {};
-    const template = forTemplate({ player, offers, deep: { list: [player] }, plainCamel: { innerCamel: 1 } }) as Loose;
-    const { player: p } = template;
-    Object.assign(seen, {
-      names: [p.id_in_group, p.idInGroup, p.round_number, p.kind, p.price, p.payoff, p.nonsense],
-      group: [p.group.pot, p.group.round_number, p.group.board.cells],
-      person: p.participant.id_in_session,
-      session: [p.session.config.name, p.subsession.round_number],
-      others: p.get_others_in_group().map((other: Loose) => other.id_in_group),
-      two: p.group.get_player_by_id(2).id_in_group,
-      offers: template.offers.map((offer: Loose) => [offer.price, offer.tags, offer.player.id_in_group]),
-      deep: template.deep.list[0].id_in_group,
-      author: template.plainCamel.innerCamel,
-      has: ["id_in_group" in p, "nonsense" in p],
-      hidden: [template.offers[0].delete, p.constructor, p.to_json, p.to_j_s_o_n],
-      past: p.in_previous_rounds().length,
-    });
-    expect(() => {
-      p.kind = "seller";
-    }).toThrow(/template/);
-    p.group.board.cells.push("O");
-    template.offers[0].tags.push("b");
-    p.session.config.fee = 1;
-    expect(player.session.config.fee).toBeUndefined();
-    return { offers };
-  };
-  expect(await s.world.view(s.actorId, s.one.participantId)).toMatchObject({ kind: "page" });
-  expect(seen).toEqual({
-    names: [1, 1, 1, "buyer", 1.01, 0, undefined],
-    group: [0.13, 1, ["X"]],
-    person: 1,
-    session: ["test", 1],
-    others: [2],
-    two: 2,
-    offers: [[2.68, ["a"], 1]],
-    deep: 1,
-    author: 1,
-    has: [true, false],
-    hidden: [undefined, undefined, undefined, undefined],
-    past: 0,
-  });
-  const { group, players, offers } = await rows(s);
-  expect([group.board, at(players, 0).kind, at(offers, 0).tags]).toEqual(['{"cells":["X"]}', "buyer", '["a"]']);
-  // The context of the page itself.
-  const { variables } = at(s.world.rendered, s.world.rendered.length - 1);
-  expect(Object.keys(variables).sort()).toEqual([
-    "C",
-    "group",
-    "offers",
-    "participant",
-    "player",
-    "session",
-    "subsession",
-  ]);
-  expect(variables.C).toEqual({ endowment: 100 });
-  // Of a call that is over.
-  expect(() => (variables.player as Loose).kind).toThrow(/ended/);
-});
-
-test("players of earlier rounds are in snake_case in templates, too", async () => {
-  const s = await stage();
-  const one = await nextRound(s, 0);
-  let seen: unknown;
-  vars = (player) => {
-    const [past] = (forTemplate(player) as Loose).in_previous_rounds();
-    seen = [past.id_in_group, past.round_number, past.history, past.group.id_in_subsession];
-    return {};
-  };
-  const actorId = at(await s.store.read.rows(app.spec.group.table, { roundNumber: 2 }), 0).id as number;
-  await s.world.view(actorId, one.participantId, 2);
-  expect(seen).toEqual([1, 1, [], 1]);
 });
