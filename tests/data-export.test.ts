@@ -253,7 +253,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     expect([...files.keys()]).toEqual([
       ...["all_apps_wide.csv", "trade.csv", "trade_trades.csv", "trade_Trade.csv", "sessions.csv"],
       ...["payments.csv", "PageTimes.csv", "ChatMessages.csv", "journal.csv"],
-      ...["data_dictionary.csv", "versions.json", "README.txt", "SHA256SUMS"],
+      ...["data_dictionary.csv", "apps.json", "versions.json", "README.txt", "SHA256SUMS"],
     ]);
     const sums = String(files.get("SHA256SUMS")).trim().split("\n");
     expect(sums).toHaveLength(files.size - 1);
@@ -301,6 +301,9 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       const [header = []]: string[][] = parse(content, { to_line: 1 });
       for (const column of header) expect(columns).toContain(`${name} ${column}`);
     }
+    const [trade] = JSON.parse(String(files.get("apps.json")));
+    expect(trade).toMatchObject({ name: "trade", playersPerGroup: 2, rounds: 2, roles: ["Buyer", "Seller"] });
+    expect(trade).toMatchObject({ constants: { factor: 2 }, pages: ["Market", "Results"] });
     const { ran } = JSON.parse(String(files.get("versions.json")));
     expect(ran[0]).toMatchObject({ node: process.versions.node });
   });

@@ -6,12 +6,12 @@ const app = defineApp({
   doc: "Players bid for one item in real time. The highest bid wins and pays itself.",
   playersPerGroup: 4,
   group: {
-    highestBid: currency({ initial: 0 }),
-    highestBidder: integer({ blank: true }),
+    highestBid: currency({ initial: 0, doc: "The highest bid; in the end, the price" }),
+    highestBidder: integer({ blank: true, doc: "Who made it, by id_in_group" }),
   },
   player: {},
   extraModels: {
-    Bid: { player: link("player"), amount: currency() },
+    Bid: { player: link("player"), amount: currency({ doc: "What was bid" }) },
   },
 });
 const { Bid } = app.extraModels;

@@ -14,12 +14,10 @@ const app = defineApp({
   extraModels: {
     Question: {
       player: link("player"),
-      text: text(),
-      /** As much of the answer as has come when it ended. */
-      answer: longText({ initial: "" }),
-      ended: boolean({ initial: false }),
-      /** Why there is no more of it, if it broke off. */
-      failure: text({ blank: true }),
+      text: text({ doc: "What was asked" }),
+      answer: longText({ initial: "", doc: "As much of the answer as had come when it ended" }),
+      ended: boolean({ initial: false, doc: "1: nothing more comes" }),
+      failure: text({ blank: true, doc: "Why there is no more of it, if it broke off" }),
     },
   },
 });

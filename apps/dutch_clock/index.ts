@@ -19,12 +19,12 @@ const app = defineApp({
   rounds: C.auctions,
   constants: C,
   group: {
-    startsAt: timestamp({ blank: true, publish: "group" }),
-    price: currency({ initial: C.start, publish: "group" }),
-    buyer: integer({ blank: true, publish: "group" }),
-    isOver: boolean({ initial: false, publish: "group" }),
+    startsAt: timestamp({ blank: true, publish: "group", doc: "When the price begins to fall" }),
+    price: currency({ initial: C.start, publish: "group", doc: "The price now; in the end, what was paid" }),
+    buyer: integer({ blank: true, publish: "group", doc: "Who stopped the clock, by id_in_group; empty: nobody" }),
+    isOver: boolean({ initial: false, publish: "group", doc: "1: the auction is over" }),
   },
-  player: { valuation: currency({ initial: 0, publish: "player" }) },
+  player: { valuation: currency({ initial: 0, publish: "player", doc: "What the item is worth to the player" }) },
 });
 type Group = GroupOf<typeof app>;
 

@@ -18,7 +18,10 @@ const app = defineApp({
   group: {
     treatment: text({ choices: ["cheap", "dear"], doc: "Cost of effort, balanced over the pairs" }),
     lowest: integer({ doc: "The lower of the two efforts" }),
-    ranking: json<{ place: number; pair: number; lowest: number; points: number }[]>({ initial: [] }),
+    ranking: json<{ place: number; pair: number; lowest: number; points: number }[]>({
+      initial: [],
+      doc: "All pairs in the end, the best first",
+    }),
   },
   player: {
     effort: integer({ label: "Your effort", widget: likert({ points: 7, low: "Low", high: "High" }) }),

@@ -22,16 +22,15 @@ const app = defineApp({
     patience: 10,
   },
   group: {
-    period: integer({ initial: 1, publish: "group" }),
-    history: json<Moves[]>({ initial: [], publish: "group" }),
-    isOver: boolean({ initial: false, publish: "group" }),
+    period: integer({ initial: 1, publish: "group", doc: "The period that is played, from 1" }),
+    history: json<Moves[]>({ initial: [], publish: "group", doc: "The moves of each period" }),
+    isOver: boolean({ initial: false, publish: "group", doc: "1: all periods have been played" }),
   },
   player: {
     // Only one's own page sees it before the period is over.
-    move: text({ choices: ["cooperate", "defect"], blank: true, publish: "player" }),
-    hasMoved: boolean({ initial: false, publish: "group" }),
-    /** The computer chooses for them. */
-    byComputer: boolean({ initial: false, publish: "group" }),
+    move: text({ choices: ["cooperate", "defect"], blank: true, publish: "player", doc: "Choice in this period" }),
+    hasMoved: boolean({ initial: false, publish: "group", doc: "1: has chosen in this period" }),
+    byComputer: boolean({ initial: false, publish: "group", doc: "1: the computer chooses for them at the moment" }),
   },
 });
 type Player = PlayerOf<typeof app>;

@@ -14,18 +14,28 @@ const app = defineApp({
     seconds: 60,
   },
   group: {
-    endsAt: timestamp({ blank: true, publish: "group" }),
-    isOver: boolean({ initial: false, publish: "group" }),
-    /** What all of them contributed, second by second. */
-    history: json<number[]>({ initial: [], publish: "group" }),
-    /** Up to this moment everybody's earnings are counted. */
-    countedTo: timestamp({ initial: 0 }),
+    endsAt: timestamp({ blank: true, publish: "group", doc: "When the time is up for all" }),
+    isOver: boolean({ initial: false, publish: "group", doc: "1: the time is up" }),
+    history: json<number[]>({ initial: [], publish: "group", doc: "What all contributed, second by second" }),
+    countedTo: timestamp({ initial: 0, doc: "Up to this moment everybody's earnings are counted" }),
   },
   player: {
-    contribution: integer({ initial: 0, min: 0, max: 10, publish: "group" }),
-    earned: float({ initial: 0, publish: "player" }),
+    contribution: integer({
+      initial: 0,
+      min: 0,
+      max: 10,
+      publish: "group",
+      doc: "Contribution at the end, per second",
+    }),
+    earned: float({ initial: 0, publish: "player", doc: "Earnings so far, in points" }),
   },
-  extraModels: { Move: { player: link("player"), contribution: integer(), at: timestamp() } },
+  extraModels: {
+    Move: {
+      player: link("player"),
+      contribution: integer({ doc: "Contribution from then on, per second" }),
+      at: timestamp({ doc: "When the slider was moved" }),
+    },
+  },
 });
 const { Move } = app.extraModels;
 type Group = GroupOf<typeof app>;

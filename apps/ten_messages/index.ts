@@ -7,11 +7,11 @@ const app = defineApp({
   playersPerGroup: 2,
   constants: { messagesNeeded: 10, maxLength: 500 },
   group: {
-    numMessages: integer({ initial: 0 }),
-    gameFinished: boolean({ initial: false }),
+    numMessages: integer({ initial: 0, doc: "Messages that were written" }),
+    gameFinished: boolean({ initial: false, doc: "1: enough were written" }),
   },
   extraModels: {
-    Message: { player: link("player"), text: longText() },
+    Message: { player: link("player"), text: longText({ doc: "What was written" }) },
   },
 });
 const { Message } = app.extraModels;

@@ -18,11 +18,9 @@ const app = defineApp({
   playersPerGroup: 2,
   constants: { marks: ["X", "O"] },
   group: {
-    /** Nine characters, row by row: X, O or a blank. */
-    board: text({ initial: "         " }),
-    whoseTurn: integer({ initial: 1 }),
-    /** idInGroup of the winner, 0 for a draw; not set while the game runs. */
-    winner: integer({ blank: true }),
+    board: text({ initial: "         ", doc: "Nine characters, row by row: X, O or a blank" }),
+    whoseTurn: integer({ initial: 1, doc: "Who is to move, by id_in_group" }),
+    winner: integer({ blank: true, doc: "Who has won, by id_in_group; 0: a draw; empty: still playing" }),
   },
 });
 

@@ -9,7 +9,7 @@ import { noteOn } from "./note.ts";
 
 export interface ArchiveOptions extends FormatOptions {
   /** What the project has now. */
-  readonly apps: readonly Pick<AppSpec, "name" | "title" | "doc">[];
+  readonly apps: readonly AppSpec[];
   /** What was played and is no longer there. */
   readonly removedApps: readonly string[];
   readonly session: string | undefined;
@@ -58,6 +58,7 @@ export function archive(
       });
     });
   }
+  add("apps.json", () => [`${JSON.stringify(options.apps.map(describeApp), null, 2)}\n`]);
   add("versions.json", () => [versions(options)]);
   add("README.txt", () => [readme(counts, options)]);
   add("SHA256SUMS", () => [`${sums.join("\n")}\n`]);
@@ -77,6 +78,12 @@ async function* summed(
     yield bytes;
   }
   sums.push(`${hash.digest("hex")}  ${name}`);
+}
+
+/** What the numbers of an app depend on, beside its code. */
+function describeApp(app: AppSpec): object {
+  const { name, title, doc = "", playersPerGroup, rounds, roles, constants, pages } = app;
+  return { name, title, doc, playersPerGroup, rounds, roles, constants, pages: pages.map((page) => page.name) };
 }
 
 function versions({ version, ran }: ArchiveOptions): string {
@@ -110,6 +117,7 @@ Begin with
 
 Files
 ${files.join("\n")}
+${line("apps.json", "The apps as they are now: group size, rounds, roles, constants, pages.")}
 ${line("versions.json", "Versions of Walras and Node and the git commit of the project that ran, and when.")}
 ${line("SHA256SUMS", "Checksums of all files; check them with: sha256sum --check SHA256SUMS")}
 

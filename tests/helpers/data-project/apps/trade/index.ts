@@ -7,6 +7,7 @@ const app = defineApp({
   playersPerGroup: 2,
   rounds: 2,
   roles: ["Buyer", "Seller"],
+  constants: { factor: 2 },
   subsession: { season: text({ doc: "part of the year" }), tax: currency({ initial: 0.5 }) },
   group: { price: currency({ blank: true, doc: "price of the last trade" }) },
   player: {
