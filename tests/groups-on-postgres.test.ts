@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openStore } from "../entities/open-store.ts";
 import type { Store } from "../entities/store.ts";
-import { JournalTable } from "../entities/system-tables.ts";
+import { JournalTable, SubsessionTable } from "../entities/system-tables.ts";
 import { defineApp, integer, link } from "../index.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
@@ -10,6 +10,7 @@ import { TestWorld } from "./helpers/world.ts";
 const app = defineApp({
   name: "pairs",
   playersPerGroup: 2,
+  subsession: { runs: integer({ initial: 0 }), highest: integer({ blank: true }) },
   group: { met: integer({ initial: 0 }), together: integer({ initial: 0 }) },
   player: { place: integer({ blank: true }) },
   extraModels: { Trial: { player: link("player"), size: integer() } },
@@ -23,6 +24,8 @@ app.waitPage("Meet", {
 app.waitPage("All", {
   waitForAllGroups: true,
   afterAllPlayersArrive(subsession) {
+    subsession.runs += 1;
+    subsession.highest = Math.max(...subsession.getPlayers().map((player) => player.participant.idInSession));
     for (const group of subsession.getGroups()) group.together += 1;
     for (const [i, player] of subsession.getPlayers().entries()) player.place = i + 1;
   },
@@ -37,7 +40,9 @@ app.creatingSession((subsession) => {
 
 const second = defineApp({ name: "second", playersPerGroup: 2, rounds: 2 });
 second.waitPage("Lobby", { groupByArrivalTime: true });
-second.page("Play");
+second.page("Play", {
+  varsForTemplate: ({ group }) => ({ before: group.inPreviousRounds().map((past) => past.roundNumber) }),
+});
 
 const third = defineApp({ name: "third", playersPerGroup: 2 });
 third.waitPage("Mix", {
@@ -80,6 +85,8 @@ test("groups, wait pages, barriers and arrivals on PostgreSQL, by two servers", 
   expect(groups.reduce((sum, group) => sum + Number(group.met), 0)).toBe(21);
   expect((await store.read.rows(app.spec.player.table)).map((player) => player.place)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(await store.read.rows(JournalTable, { kind: "barrier" })).toHaveLength(3);
+  const [round] = await store.read.rows(SubsessionTable, { app: "pairs" });
+  expect(JSON.parse(String(round?.fields))).toEqual({ runs: 1, highest: 6 });
 
   // One server from here on: in a lobby, those who wait must be connected to the same one.
   const [world] = worlds as [TestWorld];
@@ -92,6 +99,8 @@ test("groups, wait pages, barriers and arrivals on PostgreSQL, by two servers", 
   for (const person of people) await person.reaches("second/1/Play");
   await each(people, [world], (person) => person.submit());
   for (const person of people) await person.reaches("second/2/Play");
+  for (const person of people) await person.view();
+  expect(world.rendered.slice(-6).map(({ variables }) => variables.before)).toEqual(Array(6).fill([1]));
   await each(people, [world], (person) => person.submit());
   for (const person of people) await person.reaches("third/1/End");
   const players = await store.read.rows(third.spec.player.table);
