@@ -118,17 +118,28 @@ describe("the form for a new session", () => {
       ...["realWorldCurrencyPerPoint=1", "participationFee=3", "endowment=20", "share=0.5", "nudge=0", "nudge=1"],
       "frame=gain",
     ]);
+    expect(game).toContain(
+      '<textarea class="form-control" id="tuned/words" name="tuned/words" rows="4">\n\nOne\r\nTwo </textarea>',
+    );
     expect(game).toMatch(/^ required checked>/);
     expect(game).toMatch(/Participants: a multiple of 2\./);
     expect(game).toMatch(/name="tuned\/nudge" value="1" checked/);
   });
 
   test("changes them for one session, keeping their kinds", async () => {
-    const typed = { "tuned/endowment": "50", "tuned/share": "0,25", "tuned/nudge": "0", "tuned/frame": "Loss, <b>" };
+    const unchanged = { "tuned/words": "\r\nOne\r\nTwo " };
+    const typed = {
+      ...unchanged,
+      "tuned/endowment": "50",
+      "tuned/share": "0,25",
+      "tuned/nudge": "0",
+      "tuned/frame": "Loss, <b>",
+    };
     const made = await post({ config: "tuned", participants: "4", ...typed, "probe/endowment": "1" });
     expect(made.status).toBe(303);
     expect(await newestConfig()).toMatchObject({
       ...{ endowment: 50, share: 0.25, nudge: false, frame: "Loss, <b>", nested: { a: 1 }, participationFee: 3 },
+      words: "\nOne\r\nTwo ",
     });
     expect(await newestConfig()).not.toHaveProperty("realWorldCurrencyPerPoint");
     expect((await post({ config: "tuned", participants: "2" })).status).toBe(303);

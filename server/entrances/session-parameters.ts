@@ -7,7 +7,7 @@ import { checkSessionConfig } from "../../rooms/walras-config.ts";
 export interface Parameter {
   readonly name: string;
   /** What a whole number is in the config stays one. */
-  readonly kind: "boolean" | "integer" | "float" | "text";
+  readonly kind: "boolean" | "integer" | "float" | "text" | "lines";
   readonly value: boolean | number | string;
 }
 
@@ -21,7 +21,8 @@ export function parametersOf(config: SessionConfig): Parameter[] {
   return Object.entries({ ...MONEY, ...config }).flatMap(([name, value]): Parameter[] => {
     if (FIXED.has(name)) return [];
     if (typeof value === "boolean") return [{ name, kind: "boolean", value }];
-    if (typeof value === "string") return [{ name, kind: "text", value }];
+    // A browser would take the ends of lines out of an input of one line.
+    if (typeof value === "string") return [{ name, kind: /[\r\n]/.test(value) ? "lines" : "text", value }];
     if (typeof value !== "number") return [];
     return [{ name, kind: Number.isInteger(value) && !(name in MONEY) ? "integer" : "float", value }];
   });
@@ -39,7 +40,9 @@ export function withParameters(config: SessionConfig, typed: (name: string) => s
     const text = typed(parameter.name);
     if (text === undefined) continue;
     const value = read(parameter, text);
-    if (value !== parameter.value) changed[parameter.name] = value;
+    // Browsers have their own ends of lines.
+    const same = typeof parameter.value === "string" && value === withPlainLines(parameter.value);
+    if (value !== parameter.value && !same) changed[parameter.name] = value;
   }
   return checked(config, changed);
 }
@@ -66,10 +69,14 @@ function checked(config: SessionConfig, changed: Readonly<Record<string, unknown
 
 function read({ name, kind }: Parameter, text: string): boolean | number | string {
   if (kind === "boolean") return text === "1";
-  if (kind === "text") return text.replaceAll("\r\n", "\n");
+  if (kind === "text" || kind === "lines") return withPlainLines(text);
   const number = readNumber(text, "en", kind);
   if ("value" in number && (kind === "float" || Number.isSafeInteger(number.value))) return number.value;
   throw wrong(`${name}: please give ${kind === "integer" ? "a whole number" : "a number"}.`);
+}
+
+function withPlainLines(text: string): string {
+  return text.replace(/\r\n?/g, "\n");
 }
 
 function wrong(message: string): WalrasError {
