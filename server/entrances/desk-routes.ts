@@ -14,6 +14,7 @@ const MOST_PARTICIPANTS = 50_000;
 const LABELS: Readonly<Record<string, string>> = {
   realWorldCurrencyPerPoint: "Real money for a point",
   participationFee: "Participation fee",
+  replacedFee: "For who is replaced by the computer",
 };
 
 export interface EntranceDeskOptions {

@@ -14,6 +14,9 @@ export interface Parameter {
 /** What every config has, in real money, with what it is if the config does not say. */
 const MONEY = { realWorldCurrencyPerPoint: 1, participationFee: 0 };
 
+/** Amounts of money, which need not be whole though the config's is. */
+const AMOUNTS: ReadonlySet<string> = new Set([...Object.keys(MONEY), "replacedFee"]);
+
 const FIXED: ReadonlySet<string> = new Set(["name", "displayName", "doc", "appSequence", "numDemoParticipants"]);
 
 /** The parameters of a config that are a text, a number, true or false, in the config's order; money first. */
@@ -24,7 +27,7 @@ export function parametersOf(config: SessionConfig): Parameter[] {
     // A browser would take the ends of lines out of an input of one line.
     if (typeof value === "string") return [{ name, kind: /[\r\n]/.test(value) ? "lines" : "text", value }];
     if (typeof value !== "number") return [];
-    return [{ name, kind: Number.isInteger(value) && !(name in MONEY) ? "integer" : "float", value }];
+    return [{ name, kind: Number.isInteger(value) && !AMOUNTS.has(name) ? "integer" : "float", value }];
   });
 }
 

@@ -92,7 +92,7 @@ export class Person {
   async #goAway(): Promise<void> {
     this.#tab?.close();
     this.#tab = undefined;
-    await sleep(this.#chance.between(6_000, 12_000));
+    await sleep(this.#chance.between(12_000, 18_000));
   }
 
   async #wait(): Promise<void> {

@@ -36,7 +36,7 @@ export interface StudyResult {
 }
 
 /** Seconds that a round takes, on average. */
-const ROUND = 8;
+const ROUND = 12;
 /** How long everybody may take to come to the end after the last kill, in milliseconds. The machine may be busy. */
 const REST = 120_000;
 

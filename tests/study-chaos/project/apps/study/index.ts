@@ -58,7 +58,7 @@ const OUTCOMES = ["replace", "proceed", "replace", "end"] as const;
 
 app.waitPage("Share", {
   timeout: {
-    seconds: 6,
+    seconds: 10,
     outcome: ({ group, roundNumber }) => {
       const outcome = OUTCOMES[(roundNumber - 1) % OUTCOMES.length];
       return outcome === "end" && group.idInSubsession % 2 === 0 ? "proceed" : outcome;
@@ -88,7 +88,7 @@ app.page("Guess", {
 
 app.waitPage("All", {
   waitForAllGroups: true,
-  timeout: { seconds: 6, outcome: "replace" },
+  timeout: { seconds: 10, outcome: "replace" },
   afterAllPlayersArrive(subsession) {
     const { session } = subsession;
     session.barriers = Number(session.barriers ?? 0) + 1;
