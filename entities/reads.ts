@@ -103,7 +103,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
     // The bound from below a second time by itself, for the index.
     deadlines: `select ${timer.at("actorId")} as "actorId", ${timer.at("n")} as "n", ${timer.at("dueAt")} as "dueAt"
       from ${timer.path} where ${timer.at("dueAt")} <= $1 and ${timer.at("dueAt")} >= $2
-      and (${deadline}) > ($3, $4, $5) order by ${deadline} limit $6`,
+      and coalesce(${timer.at("heldUntil")}, 0) <= $3
+      and (${deadline}) > ($4, $5, $6) order by ${deadline} limit $7`,
     output: (page: boolean) => `select ${journal.list()} from ${journal.path}
       where ${journal.at("actorId")} = $1 and ${journal.at("seq")} > $2 and ${journal.at("output")} is not null
       ${page ? `and (${journal.at("page")} = $3 or ${journal.at("output")} like '${ELSEWHERE}%')` : ""} order by ${journal.at("seq")} limit ${page ? "$4" : "$3"}`,
@@ -261,7 +262,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
 
     deadlines(before, after, limit) {
       const { dueAt, actorId, n } = after ?? { dueAt: 0, actorId: 0, n: 0 };
-      return side.all<Deadline>({ text: text.deadlines, values: [before, dueAt, dueAt, actorId, n, limit] });
+      return side.all<Deadline>({ text: text.deadlines, values: [before, dueAt, before, dueAt, actorId, n, limit] });
     },
 
     rows(table, where = {}) {

@@ -31,6 +31,8 @@ export type EntryKind =
   | "formed"
   /** The time that people may wait on a page began to run. */
   | "armed"
+  /** The async handler of a timer runs: other servers leave it alone. */
+  | "held"
   | "timer";
 
 /**

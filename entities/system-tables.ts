@@ -190,7 +190,7 @@ export const ActorTable = makeTable({
 /**
  * Deadlines of an actor: rows, so that they survive restarts. A timer that has fired is gone. `n` counts
  * with the group's timerCount; those that an async call has set have negative numbers. `page`: of Walras' own
- * deadlines, the page that they belong to.
+ * deadlines, the page that they belong to. `heldUntil`: by then whoever runs its async handler has said so again.
  */
 export const TimerTable = makeTable({
   name: "timer",
@@ -202,6 +202,7 @@ export const TimerTable = makeTable({
     everySeconds: "float",
     payload: "json",
     page: "text",
+    heldUntil: "timestamp",
   },
   key: ["actorId", "n"],
   required: ["name", "dueAt"],

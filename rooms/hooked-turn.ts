@@ -23,6 +23,11 @@ export abstract class HookedTurn implements Turn {
   /** An async hook begins, or is waited for. */
   protected waiting(): void {}
 
+  /** What is to be stored before an async hook begins. */
+  protected hold(_actor: Actor): Pick<Outcome, "unit" | "entry"> {
+    return {};
+  }
+
   run(actor: Actor): Outcome {
     let outcome: Outcome;
     try {
@@ -30,7 +35,7 @@ export abstract class HookedTurn implements Turn {
     } catch (error) {
       if (!(error instanceof HookNeeded)) throw error;
       // When everything has committed that the hook could see.
-      return { release: () => void this.#runHook(actor, error) };
+      return { ...this.hold(actor), release: () => void this.#runHook(actor, error) };
     }
     const { release } = outcome;
     return {

@@ -12,6 +12,7 @@ import { HookedTurn } from "./hooked-turn.ts";
 import { HookNeeded } from "./hooks.ts";
 import { refusalOf, stackOf } from "./refusals.ts";
 import { systemTimerHandler } from "./system-timers.ts";
+import { holdTimer, keepHolding } from "./timer-hold.ts";
 import type { Outcome } from "./turn.ts";
 
 /** Code of a firing that the database did not take. */
@@ -80,6 +81,12 @@ export class TimerTurn extends HookedTurn {
     this.#running = { row, firing };
     actor.memory.firing.add(row);
     this.#watch.look(actor);
+    keepHolding(actor, row);
+  }
+
+  protected override hold(actor: Actor): Pick<Outcome, "unit" | "entry"> {
+    const row = this.#running?.row;
+    return row === undefined || row.values.heldUntil != null ? {} : holdTimer(actor, row);
   }
 
   /** It has fired, or is not going to. */
@@ -165,6 +172,7 @@ export class TimerTurn extends HookedTurn {
   /** It has fired: the row goes, or gets its next deadline. */
   #takeOff(actor: Actor, unit: Unit, row: Row, { dueAt, missed }: Firing): void {
     const every = row.values.everySeconds as number | null;
+    if (row.values.heldUntil != null) unit.set(row, "heldUntil", null);
     if (every === null || actor.isOver) unit.delete(row);
     // From the deadline, not from now: an interval that is a little late each time must not drift.
     else unit.set(row, "dueAt", dueAt + (1 + missed) * Math.round(every * 1000));

@@ -6,7 +6,7 @@ import { GAME_LIMITS } from "../rooms/limits.ts";
 import { replayed } from "./helpers/replayed.ts";
 import { at, seatedGroup, settle, useSqlite } from "./helpers/sqlite.ts";
 import { VirtualClock } from "./helpers/virtual-clock.ts";
-import type { TestConnection, TestWorld } from "./helpers/world.ts";
+import { type TestConnection, TestWorld } from "./helpers/world.ts";
 
 const sqlite = useSqlite();
 
@@ -50,6 +50,10 @@ app.timer(
   },
   { timeLimit: 5 },
 );
+app.timer("slowly", async (group, payload, timer, call) => {
+  runs += 1;
+  return (await move(group, payload, timer, call)) as undefined;
+});
 app.timer("note", (group, payload) => void group.moves.push(payload));
 
 const START = Date.UTC(2026, 0, 1);
@@ -319,4 +323,38 @@ test("several handlers wait side by side, also of one name", async () => {
   }
   expect((await it.group()).moves).toEqual([2, 3, 1]);
   expect(await it.timers()).toEqual([]);
+});
+
+test("of several servers the one that runs a slow handler keeps its group; when it is gone, another takes the timer over", async () => {
+  const it = await lab();
+  // As PostgreSQL says of itself.
+  Object.defineProperty(it.world.store, "shared", { value: true });
+  const other = new TestWorld(it.world.store, [app.spec], overrides(it.clock));
+  other.actors.timers.start();
+  it.world.actors.timers.start();
+  move = async (group, payload) => {
+    if (payload === "slow") await at(doors, 0).promise;
+    if (payload === "never" && runs === 2) await new Promise(() => {});
+    group.moves.push(payload);
+  };
+  await it.tell(["after", 1, "slowly", "slow"]);
+  await it.pass(40);
+  expect(runs).toBe(1);
+  expect(other.actors.has(it.actorId)).toBe(false);
+  open(0);
+  await it.pass(0);
+  expect((await it.group()).moves).toEqual(["slow"]);
+  expect(await it.timers()).toEqual([]);
+  expect(await replayed(it.world, app.spec, it.actorId)).toMatchObject({ difference: undefined });
+
+  await it.tell(["every", 100, "slowly", "never"]);
+  await it.pass(101);
+  expect(runs).toBe(2);
+  it.world.actors.end();
+  it.world.actors.timers.stop();
+  await it.pass(25);
+  expect(runs).toBe(3);
+  expect((await it.group()).moves).toEqual(["slow", "never"]);
+  expect(await it.timers()).toMatchObject([{ dueAt: expect.any(Number), heldUntil: null }]);
+  await other.close();
 });

@@ -44,6 +44,7 @@ const KINDS: Readonly<Record<EntryKind, string>> = {
   advance: "the experimenter moved a participant on",
   replaced: "the computer took the place of somebody who was missing",
   armed: "the time that people may wait began to run",
+  held: "an async handler of a timer began, or was still running",
   failed: "the app's own code failed on a wait page",
 };
 

@@ -31,26 +31,38 @@ const app = defineApp({
 });
 const { Run } = app.extraModels;
 
+/** Whether each hook is async, and asks the world first, which takes its time. */
+const asks = process.env.STUDY_ASYNC === "1";
+
+function hook<A extends unknown[], T>(run: (...args: A) => T): (...args: A) => T | Promise<T> {
+  if (!asks) return run;
+  return async (...args) => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 150));
+    return run(...args);
+  };
+}
+
 app.waitPage("Lobby", {
   groupByArrivalTime: true,
   keepGroups: false,
   // The last ones are too few for a whole group.
   timeout: { seconds: 6, outcome: "proceed" },
-  afterAllPlayersArrive(group) {
+  afterAllPlayersArrive: hook((group) => {
     group.formed += 1;
     note(group, "formed");
-  },
+  }),
 });
 
 app.page("Give", {
   formModel: "player",
   formFields: ["gift", "note"],
-  computer: () => COMPUTED,
-  beforeNextPage(player) {
+  computer: hook(() => COMPUTED),
+  isDisplayed: hook(() => true),
+  beforeNextPage: hook((player) => {
     player.gave += 1;
     player.group.total += player.gift;
     Run.create({ player, hook: "gave" });
-  },
+  }),
 });
 
 /** Each way out of a wait has its rounds; the last one ends the study for every other group's. */
@@ -64,7 +76,7 @@ app.waitPage("Share", {
       return outcome === "end" && group.idInSubsession % 2 === 0 ? "proceed" : outcome;
     },
   },
-  afterAllPlayersArrive(group) {
+  afterAllPlayersArrive: hook((group) => {
     group.shared += 1;
     note(group, "shared");
     // Everybody's gift goes to the next: the sum of a group's payoffs stays what it was.
@@ -73,23 +85,23 @@ app.waitPage("Share", {
       const before = players.at(i - 1) as PlayerOf<typeof app>;
       player.payoff += ENDOWMENT - given(player) + given(before);
     }
-  },
+  }),
 });
 
 app.page("Guess", {
   formModel: "player",
   formFields: ["guess"],
   timeoutSeconds: 1.5,
-  beforeNextPage(player, { timeoutHappened }) {
+  beforeNextPage: hook((player, { timeoutHappened }) => {
     player.guessed += 1;
     Run.create({ player, hook: timeoutHappened ? "timed out" : "guessed" });
-  },
+  }),
 });
 
 app.waitPage("All", {
   waitForAllGroups: true,
   timeout: { seconds: 10, outcome: "replace" },
-  afterAllPlayersArrive(subsession) {
+  afterAllPlayersArrive: hook((subsession) => {
     const { session } = subsession;
     session.barriers = Number(session.barriers ?? 0) + 1;
     for (const player of subsession.getPlayers()) {
@@ -98,7 +110,7 @@ app.waitPage("All", {
       session.paid = Number(session.paid ?? 0) + player.payoff;
       Run.create({ player, hook: "paid" });
     }
-  },
+  }),
 });
 
 /** Nothing, of who has not come. */
