@@ -439,13 +439,15 @@ describe("on one server", () => {
   });
 });
 
-test("more than a few chat messages a second are told to wait, and none of them is lost", async () => {
-  const server = await startTestServer({ WALRAS_RATE: "200", WALRAS_BURST: "50" }, PROJECT);
+test("length and pace are settings: more than a few messages a second wait, and none of them is lost", async () => {
+  const server = await startTestServer({ WALRAS_RATE: "200", WALRAS_BURST: "50", WALRAS_CHAT_LIMIT: "5" }, PROJECT);
   const { participants } = await makeSession(server.base, "talk");
   const [ann, bob] = (await Promise.all(participants.slice(0, 2).map((one) => open(server.base, one)))) as [
     HeadlessParticipant,
     HeadlessParticipant,
   ];
+  expect(ann.page.html).toContain('data-limit="5"');
+  await expect(ann.chats[0]?.send("longer")).rejects.toMatchObject({ code: "too_large" });
   const began = performance.now();
   await Promise.all(Array.from({ length: 15 }, (_, i) => ann.chats[0]?.send(String(i))));
   expect(performance.now() - began).toBeGreaterThan(300);
