@@ -96,7 +96,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
       const inspects = panel?.isFor(request, found) === true;
       response.json(await seatAnswer(answer.found, answer.reply, pageIndex, inspects));
     } catch (error) {
-      log.warn("no seat", { code: codeOf(error), error });
+      warn("no seat", error);
       response
         .status(503)
         .set("Retry-After", String(RETRY_SECONDS))
@@ -114,6 +114,11 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
   });
 
   return router;
+
+  /** Who asks too fast shall not fill the log too. */
+  function warn(what: string, error: unknown): void {
+    if (codeOf(error) !== Refusal.TOO_FAST) log.warn(what, { code: codeOf(error), error });
+  }
 
   /** What is known of somebody who begins: from the entrance by which they came, or from their own link. */
   async function entryOf(request: Request, found: Found): Promise<Entry> {
@@ -221,7 +226,7 @@ export function participantPages({ game, pages, claims, templates, log, panel }:
       if (found.actorId !== null) seat = await game.seat(found.actorId, found.id, pageIndex, panel !== "");
     } catch (error) {
       // The page's script asks for one itself.
-      log.warn("no seat with the page", { code: codeOf(error), error });
+      warn("no seat with the page", error);
     }
     const parts = page.html.split(page.seatSlot ?? "");
     if (page.seatSlot === null || parts.length !== 2) {

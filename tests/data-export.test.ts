@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -341,7 +350,7 @@ describe("when the project has changed since", () => {
   const file = () => join(folder, "changed.sqlite3");
   let before: string;
   /** A project with these apps, each of a page and a payoff. */
-  function project(apps: Record<string, string>): string {
+  function project(apps: Record<string, string>, more = ""): string {
     mkdirSync(join(root, "tmp"), { recursive: true });
     const path = mkdtempSync(join(root, "tmp", "changed-"));
     const names = Object.keys(apps);
@@ -357,6 +366,7 @@ describe("when the project has changed since", () => {
         `import { defineApp, integer } from "walras";
 const app = defineApp({ name: "${name}", player: { ${fields} } });
 app.page("Only", { beforeNextPage(player) { player.payoff = 7; } });
+${more}
 export default app;`,
       );
       writeFileSync(join(path, "apps", name, "Only.html"), "{{ block content }}{{ next_button }}{{ endblock }}");
@@ -394,6 +404,25 @@ export default app;`,
     expect(readme).toContain(said.at(-1));
     expect(rows).toMatchObject([{ "participant.payoff": "14", "stays.1.player.payoff": "7" }]);
     expect(Object.keys(rows[0] ?? {}).filter((name) => name.startsWith("goes"))).toEqual([]);
+  });
+
+  test("an app's own export that fails is named with its place, alone and in the archive, and leaves no file", async () => {
+    const path = project(
+      { stays: "", goes: "" },
+      'app.customExport("broken", { columns: ["a"], *rows(group) { yield [(group.getPlayers()[7] as { id: number }).id]; } });',
+    );
+    try {
+      for (const what of ["stays/custom/broken", "all"]) {
+        const out = join(folder, "broken.out");
+        const failed = exportCommand(path, { file: file() }, [what, "--out", out], () => {});
+        await expect(failed).rejects.toThrow(
+          /^(stays|goes): export broken failed: .*'id'.*\(apps\/(stays|goes)\/index\.ts:\d+\)$/,
+        );
+        expect([what, existsSync(out), existsSync(`${out}.partial`)]).toEqual([what, false, false]);
+      }
+    } finally {
+      rmSync(path, { recursive: true });
+    }
   });
 
   test("an app and a field that are new have no values yet; a field needs one start of the server first", async () => {

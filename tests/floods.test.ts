@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { codeOf } from "../client-sdk/errors.ts";
 import { CloseCode } from "../client-sdk/protocol.ts";
 import { makeAuction } from "./helpers/apps.ts";
 import { type Guest, TestGame } from "./helpers/game.ts";
@@ -90,6 +91,27 @@ test("beyond the setting's number of sockets one more is answered with 503, unti
     let next = await own.socket(await own.seat(guest));
     while (next.status === 503) next = await own.socket(await own.seat(guest));
     expect(next.joined).toBe(true);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("who asks for seat after seat is put off, and nobody else is", async () => {
+  const { own, guest, attacker, other } = await start({});
+  try {
+    let code = "";
+    let seats = 0;
+    for (; seats < 1000 && code === ""; seats++) {
+      await own.seat(guest).catch((error: unknown) => {
+        code = codeOf(error);
+      });
+    }
+    expect(code).toBe("too_fast");
+    expect(seats).toBeGreaterThan(100);
+    expect(await attacker.ask({ do: "echo", with: "still here" })).not.toHaveProperty("e");
+    await other.until(() => other.received.includes("still here"));
+    const [, second] = await own.guests(["auction"], 2);
+    expect((await own.connect(second as Guest)).closed).toBeUndefined();
   } finally {
     await own.stop();
   }

@@ -65,7 +65,7 @@ function rowsOf(memory: GroupMemory, custom: CustomExport, where: string): Value
     );
   };
   const view = new DirectView(memory, { what: where, at: Date.now(), random });
-  const rows = runIn(view, () => custom.rows(view.group() as never));
+  const rows = named(where, () => runIn(view, () => custom.rows(view.group() as never)));
   if (typeof rows !== "object" || rows === null || !(Symbol.iterator in rows)) {
     throw new AuthorError(
       "wrong_export",
@@ -75,7 +75,7 @@ function rowsOf(memory: GroupMemory, custom: CustomExport, where: string): Value
   const result: Value[][] = [];
   const iterator = rows[Symbol.iterator]();
   for (;;) {
-    const step = runIn(view, () => iterator.next());
+    const step = named(where, () => runIn(view, () => iterator.next()));
     if (step.done === true) break;
     result.push(rowOf(step.value, custom, where));
   }
@@ -84,6 +84,19 @@ function rowsOf(memory: GroupMemory, custom: CustomExport, where: string): Value
     throw new AuthorError("read_only", `${where}: an export cannot change anything; it only reads.`);
   }
   return result;
+}
+
+/** What an author's code throws says by itself neither which export it was nor where. */
+function named<T>(where: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AuthorError && error.message.startsWith(where)) throw error;
+    const frame =
+      error instanceof Error ? /^\s+at .*?((?:apps)[/\\][^()]+?:\d+):\d+\)?$/m.exec(error.stack ?? "") : null;
+    const at = frame === null ? "" : ` (${frame[1]})`;
+    throw new AuthorError("failed_export", `${where} failed: ${messageOf(error)}${at}`, { cause: error });
+  }
 }
 
 function rowOf(row: unknown, { columns }: CustomExport, where: string): Value[] {
