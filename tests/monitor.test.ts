@@ -122,7 +122,7 @@ describe("the monitor", () => {
     }
     const one = await HeadlessParticipant.open(desk.link(1));
     one.close();
-    process.env.WATCH_FAULT = "1";
+    process.env.WATCH_FAULT = "wait";
     await desk.advance([[1, 2]]);
     await desk.advance([[2, 2]]);
     const row = await desk.sees(1, { state: "failed" });
@@ -336,6 +336,18 @@ describe("advancing", () => {
         { ok: false, text: "P1 has finished." },
       ],
     });
+  });
+
+  test("says what the app's own code threw, and leaves the participant where they are", async () => {
+    const desk = await study();
+    await desk.enter(1);
+    process.env.WATCH_FAULT = "Form";
+    const { done } = await desk.advance([[1, 1]]);
+    delete process.env.WATCH_FAULT;
+    expect(done).toEqual([{ ok: false, text: "P1 is still on study/1/Form: Form cannot be left" }]);
+    expect((await rowsOf(server, desk.code, "study")).players[0]).toMatchObject({ left: "" });
+    await desk.advance([[1, 1]]);
+    expect(await desk.pageOf(1)).toBe("Play");
   });
 
   test("does nothing the second time, and nothing to who has moved on by themselves", async () => {

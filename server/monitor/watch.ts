@@ -126,7 +126,7 @@ export class SessionWatch {
 /** The sessions that somebody is watching, or was a moment ago. */
 export class Watches {
   readonly #options: WatchOptions;
-  readonly #watches = new Map<string, { watch: SessionWatch; usedAt: number }>();
+  readonly #watches = new Map<string, { readonly watch: SessionWatch; readonly forget: NodeJS.Timeout }>();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -134,22 +134,21 @@ export class Watches {
 
   /** undefined: there is no such session. */
   async of(code: string): Promise<SessionWatch | undefined> {
-    const at = performance.now();
-    for (const [key, { usedAt }] of this.#watches) if (usedAt < at - FORGOTTEN) this.#watches.delete(key);
-    const known = this.#watches.get(code);
-    if (known !== undefined) {
-      known.usedAt = at;
-      return known.watch;
-    }
-    const session = await this.#options.game.store.read.session({ code });
-    if (session === undefined) return undefined;
-    // Somebody else may have asked meanwhile.
-    const made = this.#watches.get(code)?.watch ?? this.#make(new SessionPlan(session, this.#options.game.apps));
-    this.#watches.set(code, { watch: made, usedAt: at });
-    return made;
+    const known = this.#watches.get(code) ?? (await this.#make(code));
+    known?.forget.refresh();
+    return known?.watch;
   }
 
-  #make(plan: SessionPlan): SessionWatch {
-    return new SessionWatch(plan, this.#options);
+  async #make(code: string): Promise<{ watch: SessionWatch; forget: NodeJS.Timeout } | undefined> {
+    const { game } = this.#options;
+    const session = await game.store.read.session({ code });
+    if (session === undefined) return undefined;
+    // Somebody else may have asked meanwhile.
+    const other = this.#watches.get(code);
+    if (other !== undefined) return other;
+    const watch = new SessionWatch(new SessionPlan(session, game.apps), this.#options);
+    const made = { watch, forget: setTimeout(() => this.#watches.delete(code), FORGOTTEN).unref() };
+    this.#watches.set(code, made);
+    return made;
   }
 }

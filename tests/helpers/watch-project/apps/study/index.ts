@@ -16,6 +16,7 @@ type Left = { left: string };
 const leave =
   (page: string) =>
   (player: Left, { timeoutHappened }: { timeoutHappened: boolean }) => {
+    if (process.env.WATCH_FAULT === page) throw new Error(`${page} cannot be left`);
     player.left += `${page}:${timeoutHappened} `;
   };
 
@@ -40,7 +41,7 @@ app.page("Play", {
 
 app.waitPage("Wait", {
   afterAllPlayersArrive(group, { missing }) {
-    if (process.env.WATCH_FAULT !== undefined) throw new Error("thirteen <i>");
+    if (process.env.WATCH_FAULT === "wait") throw new Error("thirteen <i>");
     group.runs += 1;
     group.missing = missing.map((player) => player.idInGroup).join();
   },
