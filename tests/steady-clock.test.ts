@@ -14,9 +14,10 @@ class Computer {
     uptime: () => Math.floor(this.uptime / 10) * 10,
   });
 
-  pass(ms: number): number {
-    for (let left = ms; left > 0; left -= 1000) {
-      const step = Math.min(left, 1000);
+  /** @param every how often somebody looks at the clock meanwhile, in milliseconds */
+  pass(ms: number, every = 1000): number {
+    for (let left = ms; left > 0; left -= every) {
+      const step = Math.min(left, every);
       this.wall += step;
       this.monotonic += step;
       this.uptime += step;
@@ -46,7 +47,7 @@ test.each([3_600_000, -3_600_000])(
     expect(computer.pass(10_000)).toBeCloseTo(1_020_000, -2);
     // A thousandth of the time that passes.
     expect(computer.pass(100_000) - 1_120_000).toBe(Math.sign(ms) * 110);
-    expect(Math.abs(computer.pass(5_000_000_000) - computer.wall)).toBeLessThan(10);
+    expect(Math.abs(computer.pass(5_000_000_000, 60_000) - computer.wall)).toBeLessThan(10);
   },
 );
 
