@@ -21,6 +21,6 @@ export function advanceWait(walk: PageWalk, page: WaitPage): () => void {
   }
   waits.setAdvanced(view.unit, page);
   return () => {
-    if (page.wait.scope === "subsession") barriers?.goOn(actor, page);
+    if (page.wait.scope === "subsession") barriers?.arrived(actor, page);
   };
 }

@@ -75,10 +75,13 @@ export class Barriers {
     this.#actors = actors;
   }
 
-  /** Somebody in this group is at the page, as the database has it. */
+  /** Somebody in this group is at the page, or an experimenter has let it go on without the missing, as the database
+   * has it. */
   arrived(actor: Actor, page: WaitPage): void {
     const barrier = this.#of(actor, page);
     barrier.again = true;
+    // Also when a crash has come between that and what was to follow.
+    if (actor.waits.isAdvanced(page)) barrier.isAdvanced = true;
     if (barrier.running || barrier.failed !== undefined) return;
     this.#go(barrier).catch((error: unknown) => {
       this.#actors.world.log.error("a wait page of all groups broke", {
@@ -87,12 +90,6 @@ export class Barriers {
         stack: stackOf(error),
       });
     });
-  }
-
-  /** An experimenter has let those who wait go on without the missing, as the database has it. */
-  goOn(actor: Actor, page: WaitPage): void {
-    this.#of(actor, page).isAdvanced = true;
-    this.arrived(actor, page);
   }
 
   /** What the page says under its text. */

@@ -347,3 +347,18 @@ test("a group that forms when all others have gone on goes past the page, withou
     [2, 0],
   ]);
 });
+
+test("what an experimenter has let go on goes on after a crash as well", async () => {
+  const { world, people } = await stage(game(), 4);
+  const [one, two, three] = people as [Walker, Walker, Walker];
+  for (const person of [one, two, three]) await person.submit();
+  const place = await world.store.read.whereabouts(one.code);
+  const actorId = place?.actorId as number;
+  // The server ended when the advance was stored, before anything could follow from it.
+  world.actors.find(actorId)?.die();
+  const row = { actorId, page: "game/1/All", sessionId: place?.sessionId as number, timedOut: true, advanced: true };
+  await world.committer.transact((write) => write.insert(WaitPageTable, [row]));
+  await one.view();
+  for (const person of [one, two, three]) await person.reaches("game/1/Results");
+  expect(await people[3]?.page()).toBe("game/1/Give");
+});
