@@ -3,37 +3,18 @@ import { Refusal } from "../client-sdk/protocol.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
 import type { GroupRows } from "../entities/store.ts";
 import { ActorTable, WaitPageTable } from "../entities/system-tables.ts";
-import type { Table, Values } from "../entities/tables.ts";
+import type { Table } from "../entities/tables.ts";
 import type { Actor } from "./actor.ts";
-import type { ActorWorld } from "./actor-world.ts";
 import { isLobby } from "./arrivals.ts";
 import { type BarrierFacts, BarrierWork, type PastRounds } from "./barrier-work.ts";
 import { tellChats } from "./chats.ts";
-import type { HookRuns } from "./hook-run.ts";
 import { isAsyncHook } from "./hooks.ts";
 import { Itinerary } from "./itinerary.ts";
+import type { LocalActors } from "./local-actors.ts";
 import { stackOf } from "./refusals.ts";
 import { isReplaced } from "./replacement.ts";
 import type { WaitPage } from "./wait-pages.ts";
 import { FailureTurn, LateTurn } from "./wait-turns.ts";
-
-/** What barriers need of the actors of this process. */
-export interface LocalActors {
-  readonly world: ActorWorld;
-  readonly hooks: HookRuns;
-  /** The group's actor, if this process has it. */
-  find(actorId: number): Actor | undefined;
-  /** @throws WalrasError `moved` when the server ends */
-  get(actorId: number): Actor;
-  /** No actor of these groups comes to life until the returned function is called. */
-  bar(actorIds: readonly number[]): () => void;
-  /** A participant has come to a page without a request of their own. */
-  follow(participant: Values): Promise<void>;
-  /** A participant has left the study, past these apps and rounds. */
-  leave(participant: Values, skipped: readonly { app: string; round: number }[]): Promise<void>;
-  /** Ends the session's actors, so that they load again. */
-  endSession(sessionId: number): void;
-}
 
 /** A wait page of all groups of one round. */
 interface Barrier extends BarrierFacts {

@@ -30,6 +30,7 @@ export abstract class HookedTurn implements Turn {
 
   run(actor: Actor): Outcome {
     let outcome: Outcome;
+    this.hooks.begin();
     try {
       outcome = this.work(actor);
     } catch (error) {

@@ -91,6 +91,8 @@ const alone = new WeakMap<Actor, Map<string, Promise<void>>>();
  */
 export class Hooks {
   readonly #prepared = new Map<string, Prepared>();
+  /** Those whose writes this run of the turn has taken over. */
+  readonly #taken = new Set<Prepared>();
   /** What this turn does alone, and how it says that it is done. */
   readonly #alone = new Map<string, () => void>();
   #seed: number | undefined;
@@ -100,6 +102,11 @@ export class Hooks {
   /** Whether what a run has done depends on async hooks, which nothing could run again. */
   get used(): boolean {
     return this.#prepared.size > 0;
+  }
+
+  /** The turn runs from its beginning. */
+  begin(): void {
+    this.#taken.clear();
   }
 
   /** The turn's dice: they fall the same in each of its runs, since a hook has seen what they said in the first. */
@@ -149,7 +156,9 @@ export class Hooks {
       const { value } = prepared.result;
       if (use.holds?.(value) === false)
         throw new Outdated(`${use.what} gave what did not hold any more, ${TRIES} times`);
-      prepared.view.apply(unit);
+      // Asked for a second time, as a form's fields are: once to read it, and once to show what was wrong with it.
+      if (!this.#taken.has(prepared)) prepared.view.apply(unit);
+      this.#taken.add(prepared);
       return value;
     } catch (error) {
       this.#stale += 1;

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { JournalTable } from "../entities/system-tables.ts";
-import { defineApp, integer, type PlayerOf, random, text } from "../index.ts";
+import type { Table } from "../entities/tables.ts";
+import { defineApp, integer, link, type PlayerOf, random, text } from "../index.ts";
 import type { HookCall } from "../rooms/hook-run.ts";
 import { GAME_LIMITS } from "../rooms/limits.ts";
 import { PAGE_TIMES } from "../rooms/page-timeouts.ts";
@@ -21,6 +22,7 @@ const app = defineApp({
     lot: integer({ blank: true }),
     color: text({ blank: true }),
   },
+  extraModels: { Call: { player: link("player"), what: text() } },
   presenceGrace: 0,
 });
 type Player = PlayerOf<typeof app>;
@@ -129,6 +131,23 @@ test("every function of a form may ask the world: fields, limits, choices, label
   expect(await player()).toMatchObject({ offer: null });
   expect(await submit({ offer: "8", color: "blue" })).toEqual({ kind: "goto", pageIndex: 3 });
   expect(await player()).toMatchObject({ offer: 8, color: "blue" });
+  expect(await replayed(world, app.spec, actorId)).toMatchObject({ difference: undefined });
+});
+
+test("what a function writes that a request needs twice is written once", async () => {
+  const { submit, world, actorId } = await stage();
+  const calls = () => world.store.read.rows(app.spec.extras.Call?.table as Table);
+  answers.formFields = (player) => {
+    app.extraModels.Call.create({ player, what: "fields" });
+    return ["offer", "color"];
+  };
+  answers["check 7"] = () => "Anything but 7.";
+  // To read the form, and to show what was wrong with it.
+  expect(await submit({ offer: "7", color: "red" })).toMatchObject({ kind: "page", status: 422 });
+  expect(await calls()).toMatchObject([{ n: 1, what: "fields" }]);
+  expect(asked.filter((name) => name === "formFields")).toHaveLength(1);
+  await submit({ offer: "8", color: "red" });
+  expect(await calls()).toMatchObject([{ n: 1 }, { n: 2 }]);
   expect(await replayed(world, app.spec, actorId)).toMatchObject({ difference: undefined });
 });
 
