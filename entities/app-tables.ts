@@ -157,7 +157,7 @@ export function makeExtraModels(app: string, models: Readonly<Record<string, unk
 /** What a subsession has beside the author's fields. */
 const SUBSESSION_MEMBERS = [
   ...["id", "sessionId", "app", "roundNumber", "session", "getGroups", "getPlayers", "getGroupMatrix"],
-  ...["setGroupMatrix", "groupRandomly", "groupLikeRound"],
+  ...["setGroupMatrix", "groupRandomly", "groupLikeRound", "inRound", "inRounds", "inPreviousRounds", "inAllRounds"],
 ];
 
 /**

@@ -129,6 +129,12 @@ const PAYOFF: FieldSpec = {
 };
 
 /** The declared fields, and what every player has. */
-export function fieldsOf(model: ModelSpec): Readonly<Record<string, FieldSpec>> {
-  return model.kind === "player" ? { payoff: PAYOFF, ...model.fields } : model.fields;
+export function fieldsOf({
+  kind,
+  fields,
+}: {
+  readonly kind: string;
+  readonly fields: ModelSpec["fields"];
+}): ModelSpec["fields"] {
+  return kind === "player" ? { payoff: PAYOFF, ...fields } : fields;
 }

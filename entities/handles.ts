@@ -6,7 +6,7 @@ import { classOf, type Getter, type Handle, ROW, VIEW } from "./handle.ts";
 import type { Row } from "./memory.ts";
 import { formatsOf } from "./money.ts";
 import { participantElsewhere } from "./participant-elsewhere.ts";
-import { earlierGroups, earlierPlayers, roundMethods } from "./past-rounds.ts";
+import { earlierGroups, earlierPlayers, handleRounds } from "./past-rounds.ts";
 import { snakeCase } from "./tables.ts";
 import { after, atTime, cancel, every, timers } from "./timers.ts";
 import type { View } from "./view.ts";
@@ -78,7 +78,7 @@ const PLAYER_METHODS = {
   getOthersInSubsession(this: Handle) {
     return this[VIEW].everybody("player.getOthersInSubsession").filter((other) => other[ROW] !== this[ROW]);
   },
-  ...roundMethods("player", earlierPlayers),
+  ...handleRounds("player", earlierPlayers),
 };
 
 const GROUP_BUILT_INS: Record<string, Getter> = {
@@ -91,7 +91,7 @@ const GROUP_BUILT_INS: Record<string, Getter> = {
 
 const GROUP_METHODS = {
   fieldDisplay,
-  ...roundMethods("group", earlierGroups),
+  ...handleRounds("group", earlierGroups),
   getPlayers(this: Handle) {
     const view = this[VIEW];
     return view.memory.players.map((row) => view.player(row));

@@ -80,6 +80,8 @@ export class GroupMemory {
   readonly session: SessionFacts;
   /** Of this app and round: read by every group, and written where all of them are seen at once. */
   readonly subsession: Row;
+  /** Rows of the app's rounds before, oldest first. */
+  readonly earlierSubsessions: readonly Values[];
   readonly roundNumber: number;
   /** Decimal places of currency fields. */
   readonly decimals: number;
@@ -109,6 +111,9 @@ export class GroupMemory {
     this.group = shared.group ?? new Row(app.group.table, app.group, rows.group);
     this.subsession = shared.subsession ?? new Row(SubsessionTable, null, rows.subsession);
     this.earlierGroups = shared.earlierGroups ?? new Map();
+    // Where the app declares no fields, rounds have nothing but their numbers.
+    const numbers = Array.from({ length: Math.max(0, (rows.group.roundNumber as number) - 1) }, (_, i) => i + 1);
+    this.earlierSubsessions = rows.earlierSubsessions ?? numbers.map((roundNumber) => ({ roundNumber }));
     this.roundNumber = rows.group.roundNumber as number;
     this.seat(rows.players.map((values) => new Row(app.player.table, app.player, values)));
     for (const person of rows.participants) this.people.set(person.id as number, person);

@@ -76,6 +76,8 @@ export interface OwnAccess {
   readonly app: string;
   /** What everybody has: code, label ... What has a setter may be set. */
   readonly builtIns: Readonly<Record<string, unknown>>;
+  /** What can be called; not among its fields. */
+  readonly methods?: Readonly<Record<string, unknown>> | undefined;
   readonly fields: Readonly<Record<string, FieldSpec>>;
   values(): Record<string, unknown>;
   /** @throws AuthorError if nobody may write here */
@@ -102,6 +104,7 @@ export function ownObject(access: OwnAccess): object {
       },
     });
   }
+  for (const [name, value] of Object.entries(access.methods ?? {})) Object.defineProperty(object, name, { value });
   for (const [name, spec] of Object.entries(fields)) {
     Object.defineProperty(object, name, {
       enumerable: true,

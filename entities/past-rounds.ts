@@ -1,38 +1,88 @@
 import { AuthorError } from "../client-sdk/errors.ts";
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
 import { ASKED_BY_OTHERS, fieldsOf, type Handle, ROW, VIEW } from "./handle.ts";
-import type { Values } from "./tables.ts";
+import type { Value, Values } from "./tables.ts";
 
 type Past = Record<string, unknown>;
 
-/** How players and groups name their other rounds. @param earlier the object in the rounds before, oldest first */
-export function roundMethods(what: "player" | "group", earlier: (handle: Handle) => Past[]) {
-  function inRounds(handle: Handle, call: string, first: unknown, last: unknown): (Past | Handle)[] {
-    const now = handle[ROW].values.roundNumber as number;
+/** An object in one round, and in the rounds before. */
+interface Rounds {
+  /** "game: player", as errors name it. */
+  readonly what: string;
+  readonly now: number;
+  readonly self: object;
+  /** Oldest first. */
+  earlier(): Past[];
+}
+
+/** How players, groups and subsessions name their other rounds. @param roundsOf what the method is called on */
+export function roundMethods<This>(roundsOf: (self: This) => Rounds) {
+  function inRounds({ what, now, self, earlier }: Rounds, call: string, first: unknown, last: unknown): object[] {
     const isRound = (round: unknown): round is number => Number.isSafeInteger(round) && Number(round) >= 1;
     if (!isRound(first) || !isRound(last) || first > last || last > now) {
       throw new AuthorError(
         "no_such_round",
-        `${handle[VIEW].memory.app.name}: ${what}.${call} in round ${now}: only this round and earlier ones can be read.`,
+        `${what}.${call} in round ${now}: only this round and earlier ones can be read.`,
       );
     }
-    const past = first < now ? earlier(handle).slice(first - 1, last) : [];
-    return last === now ? [...past, handle] : past;
+    const past = first < now ? earlier().slice(first - 1, last) : [];
+    return last === now ? [...past, self] : past;
   }
   return {
-    inPreviousRounds(this: Handle) {
-      return earlier(this);
+    inPreviousRounds(this: This) {
+      return roundsOf(this).earlier();
     },
-    inAllRounds(this: Handle) {
-      return [...earlier(this), this];
+    inAllRounds(this: This) {
+      const { earlier, self } = roundsOf(this);
+      return [...earlier(), self];
     },
-    inRound(this: Handle, round: unknown) {
-      return inRounds(this, `inRound(${String(round)})`, round, round)[0];
+    inRound(this: This, round: unknown) {
+      return inRounds(roundsOf(this), `inRound(${String(round)})`, round, round)[0];
     },
-    inRounds(this: Handle, first: unknown, last: unknown) {
-      return inRounds(this, `inRounds(${String(first)}, ${String(last)})`, first, last);
+    inRounds(this: This, first: unknown, last: unknown) {
+      return inRounds(roundsOf(this), `inRounds(${String(first)}, ${String(last)})`, first, last);
     },
   };
+}
+
+/** @param earlier the object in the rounds before, oldest first */
+export function handleRounds(what: "player" | "group", earlier: (handle: Handle) => Past[]) {
+  return roundMethods((handle: Handle) => ({
+    what: `${handle[VIEW].memory.app.name}: ${what}`,
+    now: handle[ROW].values.roundNumber as number,
+    self: handle,
+    earlier: () => earlier(handle),
+  }));
+}
+
+/** @param past rows of the app's rounds before, oldest first @param self the subsession of this round, as authors hold it */
+export function subsessionRounds(
+  { name, subsession: fields }: AppSpec,
+  now: number,
+  past: readonly Values[],
+  self: () => object,
+) {
+  const model = { app: name, name: "Subsession", kind: "subsession", fields } as const;
+  return roundMethods<unknown>(() => ({
+    what: `${name}: subsession`,
+    now,
+    self: self(),
+    earlier: () =>
+      past.map((row) => {
+        const own = typeof row.fields === "string" ? (JSON.parse(row.fields) as Past) : {};
+        const values = Object.entries(fields).map(([field, { kind, initial = null }]): [string, Value] => {
+          const value = own[field] ?? null;
+          // As a column would hold it.
+          return [field, value === null ? initial : kind === "json" ? JSON.stringify(value) : (value as Value)];
+        });
+        return frozen(
+          model,
+          ["roundNumber"],
+          { roundNumber: row.roundNumber ?? null, ...Object.fromEntries(values) },
+          {},
+        );
+      }),
+  }));
 }
 
 /** The participant's players of earlier rounds, as frozen plain objects: another actor owns those rows. */
@@ -85,7 +135,12 @@ function earlierRows(handle: Handle, { participantId, idInGroup }: Values): read
 /** Which plain objects are of earlier rounds: templates know them in snake_case. */
 export const pastObjects = new WeakSet<object>();
 
-function frozen(model: ModelSpec, builtIns: readonly string[], values: Values, more: Past): Past {
+/** Whose rows they are. */
+interface PastModel extends Pick<ModelSpec, "app" | "name" | "fields"> {
+  readonly kind: ModelSpec["kind"] | "subsession";
+}
+
+function frozen(model: PastModel, builtIns: readonly string[], values: Values, more: Past): Past {
   const past: Past = {};
   for (const name of builtIns) past[name] = values[name];
   Object.assign(past, more);

@@ -292,6 +292,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
   const player = sql.get(app.player.table);
   const waits = sql.get(WaitPageTable);
   const extras = Object.values(app.extras).map((extra) => sql.get(extra.table));
+  const hasFields = app.rounds > 1 && Object.keys(app.subsession).length > 0;
   const ofGroup = (name: string) => `(select ${group.at(name)} from ${group.path} where ${group.at("id")} = $1)`;
   const texts = [
     `select coalesce(max(${journal.at("seq")}), 0) as "seq" from ${journal.path} where ${journal.at("actorId")} = $1`,
@@ -308,6 +309,13 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
     `select ${journal.at("seq")} as "seq" from ${journal.path} where ${journal.at("actorId")} = $1
       and ${journal.at("kind")} = 'loaded' order by ${journal.at("seq")} limit 1`,
     ...extras.map((extra) => `${select(extra, "actorId")} order by ${extra.at("n")}`),
+    ...(hasFields
+      ? [
+          `select ${subsession.list("s")} from ${subsession.path} s join ${group.path} g on g.${group.at("id")} = $1
+            where s.${subsession.at("sessionId")} = g.${group.at("sessionId")} and s.${subsession.at("app")} = '${app.name}'
+            and s.${subsession.at("roundNumber")} < g.${group.at("roundNumber")} order by s.${subsession.at("roundNumber")}`,
+        ]
+      : []),
   ];
   function toRows(actorId: number, answers: readonly Values[][]): GroupRows {
     const rows = (i: number, table: SqlTable) => (answers[i] ?? []).map((row) => table.decode(row));
@@ -327,6 +335,7 @@ function groupLoad(sql: SqlTables, app: AppSpec) {
       waits: rows(6, waits),
       timers: rows(7, timer),
       extras: new Map(extras.map((extra, i) => [extra.table.name, rows(9 + i, extra)])),
+      ...(hasFields ? { earlierSubsessions: rows(9 + extras.length, subsession) } : {}),
     };
   }
   return { texts, toRows };

@@ -213,6 +213,7 @@ async function draftApp(app: AppSpec, { options, facts, participants }: DraftOf)
       participants: byId,
       earlier: (id) => earlier.get(id) ?? [],
       earlierGroups,
+      earlierSubsessions: draft.subsessions.slice(0, -1).map(({ values }) => values),
       matrixOf: (n) => matrices[n - 1],
       newGroup: (idInSubsession) => {
         const values = { ...groupValues, id: ++groupCount, roundNumber, idInSubsession };

@@ -169,6 +169,8 @@ export interface GroupRows {
   timers: Values[];
   session: Values;
   subsession: Values;
+  /** Those of the app's rounds before, oldest first; left out where they have nothing that could be read. */
+  earlierSubsessions?: Values[] | undefined;
   /** Newest seq in the journal, 0 if none. Read before the rows. */
   seq: number;
   /** No actor has ever loaded the group. */

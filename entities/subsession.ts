@@ -6,6 +6,7 @@ import { checkMatrix, type GroupMatrix, shuffled } from "./group-matrix.ts";
 import { type Handle, isHandle, ROW } from "./handle.ts";
 import { GroupMemory, type Row, type SessionFacts } from "./memory.ts";
 import { OwnFields } from "./own-fields.ts";
+import { subsessionRounds } from "./past-rounds.ts";
 import { checkKeys } from "./suggest.ts";
 import { TimerTable } from "./system-tables.ts";
 import type { Values } from "./tables.ts";
@@ -32,6 +33,8 @@ export interface SubsessionOptions {
   readonly participants: ReadonlyMap<number, Row>;
   /** Rows of earlier rounds by participant; undefined: not known. */
   readonly earlier: (participantId: number) => readonly Values[] | undefined;
+  /** Rows of the app's rounds before, oldest first. */
+  readonly earlierSubsessions: readonly Values[];
   /** Rows of the groups of earlier rounds, by id. */
   readonly earlierGroups: Map<number, Values>;
   /** The groups of an earlier round; undefined: there is no such round. */
@@ -123,6 +126,11 @@ export class WholeSubsession {
       },
     };
     Object.defineProperty(members, "session", { enumerable: true, get: () => this.#first().session() });
+    const { earlierSubsessions } = this.#options;
+    Object.assign(
+      members,
+      subsessionRounds(app, roundNumber, earlierSubsessions, () => this.handle),
+    );
     for (const name of fields) {
       Object.defineProperty(members, name, {
         enumerable: true,
@@ -245,6 +253,7 @@ export class WholeSubsession {
         timers: [...(extras?.get(TimerTable.name) ?? [])],
         session: {},
         subsession: this.#options.row.values,
+        earlierSubsessions: [...this.#options.earlierSubsessions],
         seq: 0,
         isNew: true,
       },

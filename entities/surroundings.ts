@@ -6,6 +6,7 @@ import { asLabel, LABEL_RULE } from "./labels.ts";
 import type { GroupMemory, Row, SessionFacts } from "./memory.ts";
 import { inRealWorldCurrency, withParticipationFee } from "./money.ts";
 import { type Owner, OwnFields, ownObject } from "./own-fields.ts";
+import { subsessionRounds } from "./past-rounds.ts";
 import type { Value } from "./tables.ts";
 import { checkValue, describe, roundCurrency } from "./values.ts";
 
@@ -142,8 +143,9 @@ export class Surroundings {
 
   /** This app in this round. */
   subsession(): object {
-    const { subsession, roundNumber } = this.#view.memory;
-    return this.#ownObject(subsession, "subsession", { roundNumber });
+    const { app, subsession, roundNumber, earlierSubsessions } = this.#view.memory;
+    const methods = subsessionRounds(app, roundNumber, earlierSubsessions, () => this.subsession());
+    return this.#ownObject(subsession, "subsession", { roundNumber }, methods);
   }
 
   /** The players of all groups. @throws AuthorError where the call sees one group */
@@ -161,7 +163,7 @@ export class Surroundings {
     this.#own.forget();
   }
 
-  #ownObject(row: Row, what: Owner, builtIns: Record<string, unknown>): object {
+  #ownObject(row: Row, what: Owner, builtIns: Record<string, unknown>, methods?: Record<string, unknown>): object {
     let object = this.#objects.get(row);
     if (object === undefined) {
       const { app, decimals, session } = this.#view.memory;
@@ -169,6 +171,7 @@ export class Surroundings {
         what,
         app: app.name,
         builtIns,
+        methods,
         fields: (what === "subsession" ? app.subsession : session.ownFields?.[what]) ?? {},
         decimals,
         values: () => {

@@ -48,9 +48,24 @@ export type NoFields = Readonly<Record<never, never>>;
 
 /** One app in one round, as its groups see it: the fields declared under `subsession` are set in creatingSession, and
  * where all groups wait for each other. */
-export type Subsession<S extends Fields = NoFields> = { readonly roundNumber: number } & {
+export type Subsession<S extends Fields = NoFields> = SubsessionRounds<S> & PastSubsession<S>;
+
+/** An app in one round, to be read. */
+export type PastSubsession<S extends Fields = NoFields> = { readonly roundNumber: number } & {
   readonly [K in keyof S]: DeepReadonly<S[K]["type"]>;
 };
+
+/** The app in its other rounds. */
+export interface SubsessionRounds<S extends Fields> {
+  /** The app's earlier rounds, oldest first, read-only. */
+  inPreviousRounds(): PastSubsession<S>[];
+  /** This round or an earlier one, read-only. @throws for a round that is still to come */
+  inRound(roundNumber: number): PastSubsession<S>;
+  /** These rounds, the last one included, read-only. */
+  inRounds(first: number, last: number): PastSubsession<S>[];
+  /** The earlier rounds and this one, oldest first, read-only. */
+  inAllRounds(): PastSubsession<S>[];
+}
 
 /** The person behind a player, over all apps of the session: what is built in, and the project's participantFields. */
 export type Participant = ParticipantBuiltIns & ParticipantFields;

@@ -95,6 +95,7 @@ export class BarrierWork {
       participants: this.#people,
       // Who is not there may still play an earlier round.
       earlier: (id) => (this.#missing.has(id) ? undefined : (earlier.get(id) ?? [])),
+      earlierSubsessions: rows[0]?.earlierSubsessions ?? [],
       earlierGroups: new Map(past.groups.map((values) => [values.id as number, values])),
       matrixOf: (round) => this.#matrixOf(past.players.filter((row) => row.roundNumber === round)),
       newGroup: (idInSubsession) => {

@@ -135,6 +135,7 @@ async function load(
         ? {}
         : { config: withMoney(stored.session.config, { ...NO_MONEY, ...found.money }) }),
     },
+    earlierSubsessions: stored.earlierSubsessions,
     subsession: { ...stored.subsession, fields: (found.subsession ?? null) as string | null },
     seq: entry.seq - 1,
     isNew: first !== undefined,

@@ -1,5 +1,5 @@
 import type { Fields } from "../entities/fields.ts";
-import type { FieldsOf, Group, NoFields, Player, Session } from "./author-types.ts";
+import type { FieldsOf, Group, NoFields, Player, Session, SubsessionRounds } from "./author-types.ts";
 
 /** One app in one round with all of its groups, as `creatingSession` and the wait pages of all groups get it. */
 export type WholeSubsession<G extends Fields, P extends Fields, S extends Fields = NoFields> = SubsessionBuiltIns<
@@ -7,6 +7,7 @@ export type WholeSubsession<G extends Fields, P extends Fields, S extends Fields
   P,
   S
 > &
+  SubsessionRounds<S> &
   FieldsOf<S, G, P, S>;
 
 export interface SubsessionBuiltIns<G extends Fields, P extends Fields, S extends Fields> {

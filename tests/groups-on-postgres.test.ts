@@ -38,10 +38,18 @@ app.creatingSession((subsession) => {
   }
 });
 
-const second = defineApp({ name: "second", playersPerGroup: 2, rounds: 2 });
+const second = defineApp({
+  name: "second",
+  playersPerGroup: 2,
+  rounds: 2,
+  subsession: { size: integer({ initial: 5 }) },
+});
 second.waitPage("Lobby", { groupByArrivalTime: true });
 second.page("Play", {
-  varsForTemplate: ({ group }) => ({ before: group.inPreviousRounds().map((past) => past.roundNumber) }),
+  varsForTemplate: ({ group, subsession }) => ({
+    before: [...group.inPreviousRounds(), ...subsession.inPreviousRounds()].map((past) => past.roundNumber),
+    sizes: subsession.inAllRounds().map(({ size }) => size),
+  }),
 });
 
 const third = defineApp({ name: "third", playersPerGroup: 2 });
@@ -100,7 +108,12 @@ test("groups, wait pages, barriers and arrivals on PostgreSQL, by two servers", 
   await each(people, [world], (person) => person.submit());
   for (const person of people) await person.reaches("second/2/Play");
   for (const person of people) await person.view();
-  expect(world.rendered.slice(-6).map(({ variables }) => variables.before)).toEqual(Array(6).fill([1]));
+  expect(world.rendered.slice(-6).map(({ variables }) => [variables.before, variables.sizes])).toEqual(
+    Array(6).fill([
+      [1, 1],
+      [5, 5],
+    ]),
+  );
   await each(people, [world], (person) => person.submit());
   for (const person of people) await person.reaches("third/1/End");
   const players = await store.read.rows(third.spec.player.table);

@@ -26,7 +26,12 @@ function game() {
     player: { given: integer({ initial: 0 }), seen: integer({ blank: true }) },
   });
   type Sub = SubsessionOf<typeof app>;
-  const hooks = { creating: (_subsession: Sub) => {}, all: (_subsession: Sub) => {}, live: (_player: Player) => {} };
+  const hooks = {
+    creating: (_subsession: Sub) => {},
+    all: (_subsession: Sub) => {},
+    live: (_player: Player) => {},
+    results: (_player: Player) => {},
+  };
   type Player = PlayerOf<typeof app>;
   app.creatingSession((subsession) => hooks.creating(subsession));
   app.page("Give", {
@@ -39,7 +44,10 @@ function game() {
   });
   app.waitPage("All", { waitForAllGroups: true, afterAllPlayersArrive: (subsession) => hooks.all(subsession) });
   app.page("Results", {
-    varsForTemplate: (player) => ({ best: player.subsession.best, price: player.group.subsession.price }),
+    varsForTemplate(player) {
+      hooks.results(player);
+      return { best: player.subsession.best, price: player.group.subsession.price };
+    },
   });
   return { app, hooks };
 }
@@ -151,6 +159,48 @@ test("where all groups wait for each other, the function sets them, and all see 
   const replayed = await replayAll(world, app);
   expect(replayed.map(({ difference, reason }) => difference ?? reason)).toEqual(replayed.map(() => undefined));
   expect(replayed[0]?.memory?.subsession.values.fields).toBe(rows[0]?.fields);
+});
+
+test("a round can read the subsession of the rounds before, in creatingSession and in its groups", async () => {
+  const { app, hooks } = game();
+  hooks.creating = (subsession) => {
+    subsession.season = "dry";
+    if (subsession.roundNumber === 1) return;
+    // A price that goes on from the round before.
+    subsession.price = subsession.inRound(1).price + 1;
+    expect(subsession.inAllRounds().map(({ price }) => price)).toEqual([1.01, 2.01]);
+  };
+  hooks.all = (subsession) => {
+    subsession.best = 10 * subsession.roundNumber;
+    if (subsession.roundNumber === 2) subsession.history.push(subsession.inPreviousRounds()[0]?.best ?? 0);
+  };
+  const world = await sqlite.world([app.spec]);
+  const people = await walkers(world, ["game"], 2);
+  for (const person of people) await person.start();
+  for (const round of [1, 2]) {
+    for (const person of people) await person.submit();
+    for (const person of people) await person.reaches(`game/${round}/Results`);
+    if (round === 1) for (const person of people) await person.submit();
+  }
+  const seen: unknown[] = [];
+  hooks.results = ({ subsession }) => {
+    const [first] = subsession.inPreviousRounds();
+    seen.push([first?.roundNumber, first?.best, first?.history, subsession.inRound(2) === subsession]);
+    seen.push(subsession.inRounds(1, 2).map(({ best }) => best));
+    expect(() => Object.assign(first ?? {}, { best: 3 })).toThrow(/Subsession.best of round 1 cannot be changed/);
+    expect(() => subsession.inRound(3)).toThrow(/game: subsession.inRound\(3\) in round 2/);
+  };
+  const [row] = await world.store.read.rows(SubsessionTable, { roundNumber: 2 });
+  expect(JSON.parse(row?.fields as string)).toMatchObject({ best: 20, history: [10] });
+  const [one] = people as [Walker];
+  await one.view();
+  expect(seen).toEqual([
+    [1, 10, [], true],
+    [10, 20],
+  ]);
+  await world.committer.drained();
+  const replayed = await replayAll(world, app);
+  expect(replayed.map(({ difference, reason }) => difference ?? reason)).toEqual(replayed.map(() => undefined));
 });
 
 test("a session from before the fields were declared has their initial values", async () => {
