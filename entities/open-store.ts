@@ -7,6 +7,7 @@ import { migrate } from "./migrate.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { postgresReads, sqliteReads } from "./read-sides.ts";
 import { createReads } from "./reads.ts";
+import { removedApps } from "./removed-apps.ts";
 import { SqlTables } from "./sql.ts";
 import { lockSqlite } from "./sqlite-lock.ts";
 import { SqliteStore } from "./sqlite-store.ts";
@@ -74,10 +75,11 @@ async function openSqlite(file: string, { apps, synchronous, faults = {} }: Stor
     const migrator = await connect(sqliteSource(file, entities, { role: "writer", synchronous }));
     const sql = new SqlTables(migrator, "sqlite", tables);
     await migrate(migrator, "sqlite", tables, sql);
+    const removed = await removedApps(migrator, sql, apps);
     await migrator.destroy();
     const writer = await connect(sqliteSource(file, [], { role: "writer", synchronous }));
     const reader = await connect(sqliteSource(file, [], { role: "reader" }));
-    const read = createReads(sqliteReads(reader), sql, apps);
+    const read = createReads(sqliteReads(reader), sql, apps, removed);
     return new SqliteStore(writer, sql, read, faults, () => runLast(cleanup));
   } catch (error) {
     await runLast(cleanup);
@@ -94,10 +96,11 @@ async function openPostgres(url: string, { apps, faults = {} }: StoreOptions): P
     const migrator = await connect(postgresSource(url, entities, { role: "migrator" }));
     const sql = new SqlTables(migrator, "postgres", tables);
     await migrate(migrator, "postgres", tables, sql);
+    const removed = await removedApps(migrator, sql, apps);
     await migrator.destroy();
     const writer = await connect(postgresSource(url, [], { role: "writer" }));
     const reader = await connect(postgresSource(url, [], { role: "reader" }));
-    const read = createReads(postgresReads(reader), sql, apps);
+    const read = createReads(postgresReads(reader), sql, apps, removed);
     return new PostgresStore(writer, sql, read, faults, () => runLast(cleanup));
   } catch (error) {
     await runLast(cleanup);

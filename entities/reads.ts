@@ -16,7 +16,7 @@ import {
   TimerTable,
   WaitPageTable,
 } from "./system-tables.ts";
-import type { Value, Values } from "./tables.ts";
+import { snakeCase, type Value, type Values } from "./tables.ts";
 import { roundCurrency } from "./values.ts";
 import { createWatchReads } from "./watch-reads.ts";
 
@@ -37,8 +37,17 @@ export interface ReadSide {
 // Participants' codes have 26 characters, sessions' 8. Whatever cannot be a code is not looked up.
 const CODE = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** All reads of a store, the same for both databases. */
-export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSpec[]): Reads {
+/**
+ * All reads of a store, the same for both databases.
+ *
+ * @param removed apps that are no longer defined, whose payoffs still count; see removed-apps.ts
+ */
+export function createReads(
+  side: ReadSide,
+  sql: SqlTables,
+  apps: readonly AppSpec[],
+  removed: readonly string[] = [],
+): Reads {
   const session = sql.get(SessionTable);
   const participant = sql.get(ParticipantTable);
   const actor = sql.get(ActorTable);
@@ -47,6 +56,10 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
   const mark = sql.get(MessageMarkTable);
   const timer = sql.get(TimerTable);
   const chat = sql.get(ChatTable);
+  const payoffTables: readonly { path: string; at(name: string): string }[] = [
+    ...apps.map(({ player }) => sql.get(player.table)),
+    ...removed.map((app) => ({ path: `"${app}_player"`, at: (name: string) => `"${snakeCase(name)}"` })),
+  ];
   const deadline = ["dueAt", "actorId", "n"].map((name) => timer.at(name)).join(", ");
   const text = {
     participantByCode: select(participant, "code"),
@@ -74,9 +87,8 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       where ${journal.at("actorId")} = v.id), 0) as "seq"
       from ${side.dialect === "postgres" ? "unnest($1::bigint[]) v(id)" : "(select value as id from json_each($1)) v"}`,
     // Each value once for every place where it stands.
-    payoffs: apps
-      .map(({ player: { table } }, i) => {
-        const player = sql.get(table);
+    payoffs: payoffTables
+      .map((player, i) => {
         const ids = `$${2 * i + 1}`;
         const among =
           side.dialect === "postgres" ? `= any(${ids}::bigint[])` : `in (select value from json_each(${ids}))`;
@@ -211,7 +223,7 @@ export function createReads(side: ReadSide, sql: SqlTables, apps: readonly AppSp
       const ids = side.dialect === "postgres" ? participantIds : JSON.stringify(participantIds);
       const rows = await side.all<{ id: number; payoff: number }>({
         text: text.payoffs,
-        values: apps.flatMap(() => [ids, groupId]),
+        values: payoffTables.flatMap(() => [ids, groupId]),
       });
       // One by one: a sum of the database's would add doubles.
       for (const { id, payoff } of rows) {

@@ -4,6 +4,7 @@ import type { AppSpec } from "./app-spec.ts";
 import { postgresPool, postgresSource, sqliteConnection, sqliteSource } from "./data-source.ts";
 import { connectPostgres, type DatabaseOptions, placeOf, tablesOf } from "./open-store.ts";
 import { createReads, type Query, type ReadSide } from "./reads.ts";
+import { removedApps } from "./removed-apps.ts";
 import { type Dialect, type SqlTable, SqlTables } from "./sql.ts";
 import type { JournalEntry, Reads } from "./store.ts";
 import { ActorTable, JournalTable } from "./system-tables.ts";
@@ -20,8 +21,6 @@ export interface Snapshot {
   journal(actorId: number): AsyncGenerator<JournalEntry>;
   /** The rows whose column has one of these values, in order of the key. */
   among(table: Table, column: string, values: readonly number[]): Promise<Values[]>;
-  /** What participants earned in an app that is no longer defined, by the columns that every app has. */
-  payoffsIn(app: string, participantIds: readonly number[]): Promise<{ participantId: number; payoff: number }[]>;
   /** How many rows {@link scan} would give. */
   count(table: Table, sessionId?: number): Promise<number>;
   /** The reads of a running server, of this same moment. */
@@ -52,6 +51,8 @@ export async function openSnapshot(
     }
     const source = sqliteSource(place.file, entities, { role: "reader" });
     await source.initialize();
+    const sql = new SqlTables(source, "sqlite", tables);
+    const removed = await removedApps(source, sql, options.apps);
     const db = sqliteConnection(source);
     db.exec("begin");
     const run: Run = async (text, values) => {
@@ -60,18 +61,18 @@ export async function openSnapshot(
       );
       return db.prepare(text.replaceAll(/\$\d+/g, "?")).all(...bound);
     };
-    const sql = new SqlTables(source, "sqlite", tables);
-    return new SqlSnapshot("sqlite", sql, options.apps, run, () => source.destroy());
+    return new SqlSnapshot("sqlite", sql, [options.apps, removed], run, () => source.destroy());
   }
   const source = postgresSource(place.url, entities, { role: "reader" });
   await connectPostgres(source, place.url);
+  const sql = new SqlTables(source, "postgres", tables);
+  const removed = await removedApps(source, sql, options.apps);
   const client = await postgresPool(source).connect();
   // Without a listener, a connection that breaks ends the process; the query under way has the error too.
   client.on("error", () => {});
   await client.query("begin isolation level repeatable read read only");
   const run: Run = async (text, values) => (await client.query<Values>(text, [...values])).rows;
-  const sql = new SqlTables(source, "postgres", tables);
-  return new SqlSnapshot("postgres", sql, options.apps, run, async () => {
+  return new SqlSnapshot("postgres", sql, [options.apps, removed], run, async () => {
     client.release(true);
     await source.destroy();
   });
@@ -84,21 +85,27 @@ class SqlSnapshot implements Snapshot {
   readonly read: Reads;
   readonly close: () => Promise<void>;
 
-  constructor(dialect: Dialect, sql: SqlTables, apps: readonly AppSpec[], run: Run, close: () => Promise<void>) {
+  constructor(
+    dialect: Dialect,
+    sql: SqlTables,
+    [apps, removed]: readonly [apps: readonly AppSpec[], removed: readonly string[]],
+    run: Run,
+    close: () => Promise<void>,
+  ) {
     this.#dialect = dialect;
     this.#sql = sql;
     this.#run = run;
     this.close = close;
     const side: ReadSide = {
       dialect,
-      all: async <Row>({ text, values }: Query) => (await run(text, values)) as Row[],
+      all: async <Row>({ text, values }: Query) => (await run(text, values).catch(oldSchema())) as Row[],
       async snapshot(queries) {
         const answers: Values[][] = [];
         for (const { text, values } of queries) answers.push(await run(text, values));
         return answers;
       },
     };
-    this.read = createReads(side, sql, apps);
+    this.read = createReads(side, sql, apps, removed);
   }
 
   async *scan(table: Table, sessionId?: number): AsyncGenerator<Values[]> {
@@ -145,24 +152,8 @@ class SqlSnapshot implements Snapshot {
   async among(table: Table, column: string, values: readonly number[]): Promise<Values[]> {
     if (values.length === 0) return [];
     const sql = this.#sql.get(table);
-    return this.#select(sql, [`${sql.at(column)} ${this.#anyOf}`], [values]);
-  }
-
-  async payoffsIn(
-    app: string,
-    participantIds: readonly number[],
-  ): Promise<{ participantId: number; payoff: number }[]> {
-    // As in makeModel: a name that it would not have taken is in no database.
-    if (participantIds.length === 0 || !/^[a-z]\w*$/i.test(app)) return [];
-    const player = `"${app}_player"`;
-    const text = `select "participant_id", "payoff" from ${player} where "participant_id" ${this.#anyOf}`;
-    const rows = await this.#run(text, [participantIds]);
-    return rows.map((row) => ({ participantId: Number(row.participant_id), payoff: Number(row.payoff) }));
-  }
-
-  /** A condition on a column: that it has one of the numbers in the first parameter. */
-  get #anyOf(): string {
-    return this.#dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
+    const any = this.#dialect === "postgres" ? "= any($1::bigint[])" : "in (select value from json_each($1))";
+    return this.#select(sql, [`${sql.at(column)} ${any}`], [values]);
   }
 
   async count(table: Table, sessionId?: number): Promise<number> {
@@ -195,17 +186,20 @@ class SqlSnapshot implements Snapshot {
   }
 
   async #query(sql: SqlTable, text: string, values: readonly (Value | readonly number[])[]): Promise<Values[]> {
-    try {
-      return await this.#run(text, values);
-    } catch (error) {
-      if (!/no such (table|column)|does not exist/i.test(messageOf(error))) throw error;
-      throw new WalrasError(
-        "old_schema",
-        `The database does not have table ${sql.table.name} as the app defines it now (${messageOf(error)}). Start the server once, which brings it up to date.`,
-        { cause: error },
-      );
-    }
+    return this.#run(text, values).catch(oldSchema(` (table ${sql.table.name})`));
   }
+}
+
+/** Tells of a table or column that is not there what to do about it. @param where of which it is known */
+function oldSchema(where = ""): (error: unknown) => never {
+  return (error) => {
+    if (!/no such (table|column)|does not exist/i.test(messageOf(error))) throw error;
+    throw new WalrasError(
+      "old_schema",
+      `The database does not have everything that the apps define now: ${messageOf(error)}${where}. Start the server once, which brings it up to date.`,
+      { cause: error },
+    );
+  };
 }
 
 function has(sql: SqlTable, name: string): boolean {

@@ -345,9 +345,10 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
   });
 });
 
-describe("when the project has changed since", () => {
+describe.each(["sqlite", "postgres"])("when the project has changed since, on %s", (dialect) => {
   const root = join(import.meta.dirname, "..");
-  const file = () => join(folder, "changed.sqlite3");
+  let database: { databaseUrl?: string; file?: string };
+  let env: Record<string, string>;
   let before: string;
   /** A project with these apps, each of a page and a payoff. */
   function project(apps: Record<string, string>, more = ""): string {
@@ -375,8 +376,11 @@ export default app;`,
   }
 
   beforeAll(async () => {
+    database =
+      dialect === "sqlite" ? { file: join(folder, "changed.sqlite3") } : { databaseUrl: await postgres.database() };
+    env = { WALRAS_DB: database.file ?? "", DATABASE_URL: database.databaseUrl ?? "" };
     before = project({ stays: "", goes: "" });
-    const server = await startTestServer({ WALRAS_DB: file() }, before);
+    const server = await startTestServer(env, before);
     const { participants } = await makeSession(server.base, "s");
     let url = (await ask(`${server.base}/InitializeParticipant/${participants[0]}`)).location;
     for (let page = 0; page < 2; page++) url = (await ask(server.base + url, { form: {} })).location;
@@ -388,7 +392,7 @@ export default app;`,
     const said: string[] = [];
     try {
       const out = join(folder, "changed.zip");
-      await exportCommand(path, { file: file() }, ["all", "--out", out], (line) => said.push(line));
+      await exportCommand(path, database, ["all", "--out", out], (line) => said.push(line));
       const files = unzip(readFileSync(out));
       const rows: Row[] = parse(files.get("all_apps_wide.csv") ?? "", { columns: true });
       return { said, rows, readme: String(files.get("README.txt")) };
@@ -404,6 +408,16 @@ export default app;`,
     expect(readme).toContain(said.at(-1));
     expect(rows).toMatchObject([{ "participant.payoff": "14", "stays.1.player.payoff": "7" }]);
     expect(Object.keys(rows[0] ?? {}).filter((name) => name.startsWith("goes"))).toEqual([]);
+    const path = project({ stays: "" });
+    const server = await startTestServer(env, path);
+    try {
+      const [session] = await server.game.store.read.sessions(1);
+      const { text } = await ask(`${server.base}/SessionPayments/${session?.code}`);
+      expect(text).toMatch(/Total payments<\/th>\s*<th class="amount">14\.00/);
+    } finally {
+      await server.stop();
+      rmSync(path, { recursive: true });
+    }
   });
 
   test("an app's own export that fails is named with its place, alone and in the archive, and leaves no file", async () => {
@@ -414,7 +428,7 @@ export default app;`,
     try {
       for (const what of ["stays/custom/broken", "all"]) {
         const out = join(folder, "broken.out");
-        const failed = exportCommand(path, { file: file() }, [what, "--out", out], () => {});
+        const failed = exportCommand(path, database, [what, "--out", out], () => {});
         await expect(failed).rejects.toThrow(
           /^(stays|goes): export broken failed: .*'id'.*\(apps\/(stays|goes)\/index\.ts:\d+\)$/,
         );

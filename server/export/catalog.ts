@@ -47,7 +47,6 @@ export async function catalog(snapshot: Snapshot, options: CatalogOptions): Prom
   const source: Source = {
     snapshot,
     apps,
-    removedApps,
     sessionId,
     sessions: await sessionsOf(snapshot, sessionId),
     ownFields: options.config.ownFields ?? NO_OWN_FIELDS,

@@ -6,15 +6,12 @@ import { orderedPages } from "../../entities/page-order.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
 import { ParticipantTable, SessionTable } from "../../entities/system-tables.ts";
 import { snakeCase, type Value, type Values } from "../../entities/tables.ts";
-import { roundCurrency } from "../../entities/values.ts";
 import type { DataColumn } from "./data-set.ts";
 
 /** What every data set is made from. */
 export interface Source {
   readonly snapshot: Snapshot;
   readonly apps: readonly AppSpec[];
-  /** Apps that were played and are no longer in the project. Of them only payoffs are known. */
-  readonly removedApps: readonly string[];
   /** By id: all sessions, or the one that is exported. */
   readonly sessions: ReadonlyMap<number, SessionFacts>;
   /** Set: only this session's rows. */
@@ -65,18 +62,8 @@ export async function sessionsOf(
 /** The participants with these ids, with what they earned over all apps and rounds. */
 export async function peopleOf(source: Source, rows: readonly Values[]): Promise<Map<number, Person>> {
   const ids = rows.map((row) => Number(row.id));
-  const payoffs = new Map<number, number>();
-  const add = (participantId: Value | undefined, payoff: Value | undefined) => {
-    const id = Number(participantId);
-    payoffs.set(id, roundCurrency((payoffs.get(id) ?? 0) + Number(payoff ?? 0), source.decimals));
-  };
-  for (const app of source.apps) {
-    const players = await source.snapshot.among(app.player.table, "participantId", ids);
-    for (const { participantId, payoff } of players) add(participantId, payoff);
-  }
-  for (const app of source.removedApps) {
-    for (const { participantId, payoff } of await source.snapshot.payoffsIn(app, ids)) add(participantId, payoff);
-  }
+  // Of all groups, also of apps that are no longer there.
+  const payoffs = await source.snapshot.read.payoffsElsewhere(ids, 0, source.decimals);
   const people = new Map<number, Person>();
   for (const values of rows) {
     const session = source.sessions.get(Number(values.sessionId));
