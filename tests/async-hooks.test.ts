@@ -291,6 +291,8 @@ test("the deadline of a page that is left by a hook moves on who is not there", 
     actor.post(new TimerTurn({ begun: () => {}, look: () => {} }));
     await settle(world);
   }
+  // Memory is ahead of the database.
+  await settle(world);
   expect(actor.pageOf(one.participantId)).toBe("slow/1/Look");
   expect(await player(one)).toMatchObject({ note: "timed out", offer: null });
   expect(await journal("submit")).toEqual([]);

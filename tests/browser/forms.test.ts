@@ -1,34 +1,23 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { launchChromium, startDemoSession } from "../helpers/browser.ts";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Page } from "playwright-core";
+import { startDemoSession } from "../helpers/browser.ts";
 import { makeSession, startTestServer } from "../helpers/http.ts";
 import { ServerProcess } from "../helpers/server-process.ts";
+import { useChromium } from "../helpers/use-chromium.ts";
 
 const PHONE = { width: 390, height: 844 };
 const server = new ServerProcess();
-let browser: Browser;
-let contexts: BrowserContext[] = [];
+const browser = useChromium();
 
-beforeAll(async () => {
-  await server.start();
-  browser = await launchChromium();
-});
-afterEach(async () => {
-  for (const context of contexts) await context.close();
-  contexts = [];
-});
-afterAll(async () => {
-  await browser?.close();
-  await server.remove();
-});
+beforeAll(() => server.start());
+afterAll(() => server.remove());
 
 const WIDE = { width: 1000, height: 800 };
 
 async function openPage(link: string, viewport = WIDE): Promise<Page> {
   const context = await browser.newContext({ viewport });
-  contexts.push(context);
   const page = await context.newPage();
   await page.goto(link);
   return page;

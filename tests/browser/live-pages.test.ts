@@ -1,34 +1,23 @@
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { build } from "esbuild";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { formatCurrency } from "../../client-sdk/currency.ts";
 import { defineConfig } from "../../index.ts";
-import { launchChromium, startDemoSession, watchErrors } from "../helpers/browser.ts";
+import { startDemoSession, watchErrors } from "../helpers/browser.ts";
 import { ServerProcess } from "../helpers/server-process.ts";
+import { useChromium } from "../helpers/use-chromium.ts";
 
 const PHONE = { width: 390, height: 844 };
 const server = new ServerProcess();
-let browser: Browser;
-let contexts: BrowserContext[] = [];
+const browser = useChromium();
 
-beforeAll(async () => {
-  await server.start();
-  browser = await launchChromium();
-});
-afterEach(async () => {
-  for (const context of contexts) await context.close();
-  contexts = [];
-});
-afterAll(async () => {
-  await browser?.close();
-  await server.remove();
-});
+beforeAll(() => server.start());
+afterAll(() => server.remove());
 
 /** A window of its own, as each participant has one. */
 async function open(link: string, viewport = { width: 1000, height: 700 }): Promise<{ page: Page; errors: string[] }> {
   const context = await browser.newContext({ viewport });
-  contexts.push(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
   await page.goto(link);
@@ -166,7 +155,6 @@ test("liveSend works from the first inline script on, and liveRecv may be let or
   // The apps' own pages send on DOMContentLoaded; this is the same page with a script that does not wait.
   const { links } = await startDemoSession(server.base, "auction");
   const context = await browser.newContext();
-  contexts.push(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
   await page.route(/\/p\/.*\/auction\/Bidding/, async (route) => {
@@ -217,7 +205,6 @@ test("Next takes along what was sent just before it", async () => {
 test("a tab whose participant has moved on is sent to where they are", async () => {
   const { links } = await startDemoSession(server.base, "auction");
   const context = await browser.newContext();
-  contexts.push(context);
   const [tab, stale] = [await context.newPage(), await context.newPage()];
   await tab.goto(links[0] as string);
   await stale.goto(tab.url());
