@@ -13,6 +13,7 @@ export const FIGURES = [
   "moneyWrong",
   "formsLost",
   "formsInvented",
+  "replayDiffers",
 ] as const;
 export type Figure = (typeof FIGURES)[number];
 

@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Chance } from "../chaos/chance.ts";
@@ -33,6 +34,8 @@ export interface StudyResult {
   readonly crashes: number;
   /** Rows that hooks have left. */
   readonly runs: number;
+  /** Groups whose journals, run again, have given the same. */
+  readonly replayed: number;
 }
 
 /** Seconds that a round takes, on average. */
@@ -105,21 +108,38 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     while ((await place.query(onTheirWay)).length > 0 && performance.now() < end) await sleep(100);
     for (const one of servers) await one.end("SIGKILL");
     const data = await readStudy(place);
+    const { replayed, different } = await replay({ ...process.env, ...env });
     const histories = people.map(({ history }) => history);
     return {
-      findings: checkStudy(histories, data),
+      findings: [...checkStudy(histories, data), ...different],
       people: histories,
       data,
       rounds,
       kills: killed,
       crashes: servers.reduce((sum, one) => sum + one.crashes, 0),
       runs: data.runs.length,
+      replayed,
     };
   } finally {
     for (const one of servers) await one.close();
     await road.close();
     await place.close();
   }
+}
+
+/** Runs the groups' journals again, in a process of its own. */
+async function replay(env: NodeJS.ProcessEnv): Promise<{ replayed: number; different: Finding[] }> {
+  const script = join(import.meta.dirname, "replay.ts");
+  const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [script], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
+    );
+  });
+  const replayed = Number(/(\d+) the same, \d+ differ/.exec(stdout)?.[1] ?? 0);
+  if (code === 0) return { replayed, different: [] };
+  const lines = stdout.split("\n").filter((line) => line !== "" && !/^group.*: the same/.test(line));
+  const what = `${lines.slice(0, 8).join(" | ")} ${stderr.slice(0, 500)}`;
+  return { replayed, different: [{ figure: "replayDiffers", what }] };
 }
 
 function portOf(server: ServerProcess): number {
@@ -156,6 +176,7 @@ export function summary({ findings, people, data, ...counts }: StudyResult, figu
     errors,
   };
   // A run in which nothing happened shows nothing.
-  const isGood = findings.length === 0 && counts.crashes === 0 && line.acknowledged > 0 && counts.runs > 0;
+  const isGood =
+    findings.length === 0 && counts.crashes === 0 && line.acknowledged > 0 && counts.runs > 0 && counts.replayed > 0;
   return { line, isGood };
 }
