@@ -1,5 +1,5 @@
 import type { Place } from "../chaos/database.ts";
-import type { PersonHistory, Post } from "./person.ts";
+import { PAGES, type PersonHistory, type Post } from "./person.ts";
 import { COMPUTED, ENDOWMENT, PLAYERS } from "./project/apps/study/index.ts";
 
 /** What may be wrong; docs/chaos.md says what each counts. */
@@ -51,7 +51,7 @@ export async function readStudy({ query }: Place): Promise<StudyData> {
 }
 
 /** Places of a round's pages in it. */
-const PAGES = { Lobby: 1, Give: 2, Share: 3, Guess: 4, All: 5 } as const;
+const PLACES = { Lobby: 1, Give: 2, Share: 3, Guess: 4, Talk: 5, All: 6 } as const;
 
 /**
  * Compares what participants did and saw with what is stored.
@@ -68,10 +68,10 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
   const pages = (JSON.parse(String(data.session.pages)) as unknown[]).length;
   const rounds = Math.max(...data.players.map((row) => Number(row.round_number)));
   const codes = new Map(data.participants.map((row) => [Number(row.id), String(row.code)]));
-  const indexOf = (player: Sql, page: keyof typeof PAGES) => (Number(player.round_number) - 1) * 5 + PAGES[page];
-  const cameTo = (player: Sql, page: keyof typeof PAGES): boolean =>
+  const indexOf = (player: Sql, page: keyof typeof PLACES) => (Number(player.round_number) - 1) * PAGES + PLACES[page];
+  const cameTo = (player: Sql, page: keyof typeof PLACES): boolean =>
     journal.pages.get(Number(player.participant_id))?.includes(indexOf(player, page)) === true;
-  const left = (player: Sql, page: keyof typeof PAGES) =>
+  const left = (player: Sql, page: keyof typeof PLACES) =>
     journal.left.get(`${player.participant_id} ${indexOf(player, page)}`);
   const name = (player: Sql): string => `${codes.get(Number(player.participant_id))} in round ${player.round_number}`;
 
@@ -95,7 +95,7 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
   }
   for (const row of data.ends) {
     // Who has waited long enough goes past it, straight to the end.
-    const came = journal.pages.get(Number(row.participant_id))?.includes(rounds * 5 + 1) === true;
+    const came = journal.pages.get(Number(row.participant_id))?.includes(rounds * PAGES + 1) === true;
     must("hooksWrong", Number(row.left), came ? 1 : 0, `left of ${codes.get(Number(row.participant_id))}`);
   }
 
@@ -153,12 +153,15 @@ export function checkStudy(people: readonly PersonHistory[], data: StudyData): F
       formed: Number(group?.formed),
       gave: left(player, "Give") === undefined ? 0 : 1,
       guessed: left(player, "Guess") === undefined ? 0 : 1,
+      talked: left(player, "Talk") === undefined ? 0 : 1,
       paid: journal.paid.has(Number(player.group_id)) ? 1 : 0,
       shared: Number(group?.shared),
     };
-    const expected = Object.entries(due).flatMap(([hook, times]) => Array<string>(times).fill(hook));
+    const expected = Object.entries(due)
+      .flatMap(([hook, times]) => Array<string>(times).fill(hook))
+      .sort();
     must("hooksWrong", plain.join(" "), expected.join(" "), `what has run for ${name(player)}`);
-    for (const counter of ["gave", "guessed", "paid"] as const) {
+    for (const counter of ["gave", "guessed", "talked", "paid"] as const) {
       must("hooksWrong", Number(player[counter]), due[counter], `${counter} of ${name(player)}`);
     }
   }

@@ -11,7 +11,7 @@ type Deed = keyof typeof ON_GIVE | keyof typeof ON_GUESS;
 /** Pages that have a form with values. */
 const PAGE = /\/p\/[^/]+\/(\w+)\/(\w+)\/(\d+)$/;
 /** Pages of each round. */
-const PAGES = 5;
+export const PAGES = 6;
 
 /** One valid form that was posted from a page. */
 export interface Post {
@@ -80,6 +80,7 @@ export class Person {
         break;
       }
       if (status !== 200 || page === "") await this.#reload();
+      else if (page === "Talk") await this.#talk();
       else if (live !== null) await this.#wait();
       else if (page === "Give") await this.#give(round);
       else if (page === "Guess") await this.#guess(round);
@@ -134,6 +135,15 @@ export class Person {
         await this.#post(round, "Give", values);
     }
     this.#oldForm = url;
+  }
+
+  /** Says something, perhaps without waiting for the answer, and goes on. */
+  async #talk(): Promise<void> {
+    if (this.#does("gone talking", 0.03)) return this.#goAway();
+    const tab = this.#tab as HeadlessParticipant;
+    const said = tab.send(1).catch(() => {});
+    if (this.#does("say", 0.5)) await Promise.race([said, sleep(5_000)]);
+    await this.#load((open) => open.submit());
   }
 
   async #guess(round: number): Promise<void> {

@@ -7,7 +7,7 @@ import { ServerProcess } from "../chaos/server-process.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { Road } from "../helpers/road.ts";
 import { checkStudy, type Finding, readStudy, type StudyData } from "./checker.ts";
-import { Person, type PersonHistory } from "./person.ts";
+import { PAGES, Person, type PersonHistory } from "./person.ts";
 
 export interface StudyOptions {
   readonly seed: number;
@@ -104,7 +104,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     end = Math.max(performance.now(), begun + seconds * 1000) + REST;
     await all;
     // Those whom the computer has replaced have seen all that they will see: it walks on alone.
-    const onTheirWay = `select id from participant where page_index <= ${rounds * 5 + 1}`;
+    const onTheirWay = `select id from participant where page_index <= ${rounds * PAGES + 1}`;
     while ((await place.query(onTheirWay)).length > 0 && performance.now() < end) await sleep(100);
     for (const one of servers) await one.end("SIGKILL");
     const data = await readStudy(place);

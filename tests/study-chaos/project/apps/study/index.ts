@@ -11,7 +11,7 @@ const rounds = Number(process.env.STUDY_ROUNDS ?? 1);
 
 const app = defineApp({
   name: "study",
-  doc: "Groups by arrival, a form, a wait page, a page with a time limit, a barrier; each wait is limited. Every hook leaves a row and counts.",
+  doc: "Groups by arrival, a form, a wait page, a page with a time limit, a live page, a barrier; each wait is limited. Every hook leaves a row and counts.",
   playersPerGroup: PLAYERS,
   rounds,
   group: {
@@ -25,6 +25,8 @@ const app = defineApp({
     guess: integer({ blank: true, min: 0, max: 1_000_000_000, label: "Your guess" }),
     gave: integer({ initial: 0 }),
     guessed: integer({ initial: 0 }),
+    said: integer({ initial: 0 }),
+    talked: integer({ initial: 0 }),
     paid: integer({ initial: 0 }),
   },
   extraModels: { Run: { player: link("player"), hook: text() } },
@@ -96,6 +98,17 @@ app.page("Guess", {
     player.guessed += 1;
     Run.create({ player, hook: timeoutHappened ? "timed out" : "guessed" });
   }),
+});
+
+// Where the computer stays for as long as anybody else of the group does.
+app.page("Talk", {
+  live(player, words: number) {
+    player.said += words;
+  },
+  beforeNextPage(player) {
+    player.talked += 1;
+    Run.create({ player, hook: "talked" });
+  },
 });
 
 app.waitPage("All", {
