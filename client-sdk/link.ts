@@ -25,8 +25,8 @@ export const linkDefaults = {
   comeBack: 500,
 };
 
-/** `replaced`: the participant has too many other pages open; this one comes back when it is woken. */
-export type LinkStatus = "connecting" | "open" | "lost" | "replaced" | "closed";
+/** `resting`: the participant has too many other pages open; this one comes back when it is woken. */
+export type LinkStatus = "connecting" | "open" | "lost" | "resting" | "closed";
 
 export interface LinkOptions {
   env: Env;
@@ -207,14 +207,14 @@ export class Link {
     const pause = pauseBefore(this.failures, code, this.env.random);
     this.failures += 1;
     this.retrying = true;
-    if (code === CloseCode.REPLACED) {
+    if (code === CloseCode.TOO_MANY) {
       // Each that came back by itself would drive out another, for ever.
-      this.setStatus("replaced");
+      this.setStatus("resting");
       return;
     }
     this.cancelTimer = this.env.after(pause, () => this.connect());
     // A first connection that takes a second seat is still connecting as far as anybody can see.
-    if (this.status === "open" || this.status === "replaced") this.setStatus("lost");
+    if (this.status === "open" || this.status === "resting") this.setStatus("lost");
   }
 
   /** Sets the timer to when silence has lasted too long; acts if that is now. */

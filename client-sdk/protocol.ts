@@ -17,7 +17,7 @@ export const FRAME_TYPE = "w";
 /** Most characters of one chat message, unless the server's configuration says otherwise. */
 export const DEFAULT_CHAT_LIMIT = 2_000;
 
-/** WebSocket close codes. Every code but LEFT and REPLACED makes a page ask for a fresh seat and come back. */
+/** WebSocket close codes. Every code but LEFT and TOO_MANY makes a page ask for a fresh seat and come back. */
 export const CloseCode = {
   /** The page went away on purpose. */
   LEFT: 4000,
@@ -25,7 +25,7 @@ export const CloseCode = {
   RETRY: 4010,
   /** The same participant has opened more pages than may be connected: this one, the oldest, rests until somebody
    * looks at it again. */
-  REPLACED: 4011,
+  TOO_MANY: 4011,
 } as const;
 
 /** Why a message was not carried out. `retry` is true where the same message may be sent again. */

@@ -7,18 +7,18 @@ const PATIENCE_MS = 1_500;
 export interface SignTexts {
   lost: string;
   halted: string;
-  replaced: string;
+  resting: string;
 }
 
 export const SIGN_TEXTS: SignTexts = {
   lost: "Connection lost. Trying again… Your inputs are kept.",
   halted: "The server cannot save at the moment. Please wait; your inputs are kept.",
-  replaced: "You have opened this study in too many tabs. Go on in the newest one, or load this page again.",
+  resting: "You have opened this study in too many tabs. Go on in the newest one, or load this page again.",
 };
 
 /** What the sign should say of a status; null: nothing. */
 function signText(status: LiveStatus, texts: SignTexts): string | null {
-  if (status === "halted" || status === "replaced") return texts[status];
+  if (status === "halted" || status === "resting") return texts[status];
   return status === "lost" || status === "connecting" ? texts.lost : null;
 }
 

@@ -145,7 +145,7 @@ export class Gate {
     const members = this.#byPlayer.get(idInGroup) ?? new Set();
     this.#byPlayer.set(idInGroup, members.add(member));
     const [oldest] = members;
-    if (members.size > this.#limits.sockets && oldest !== undefined) this.drop(oldest.connection, CloseCode.REPLACED);
+    if (members.size > this.#limits.sockets && oldest !== undefined) this.drop(oldest.connection, CloseCode.TOO_MANY);
   }
 
   detach(connection: Connection): void {

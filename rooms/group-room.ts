@@ -60,6 +60,6 @@ function carrierOf(client: Client): Carrier {
     get buffered() {
       return socket.bufferedAmount ?? 0;
     },
-    close: (code) => client.leave(code, code === CloseCode.REPLACED ? "too many pages of one participant" : undefined),
+    close: (code) => client.leave(code, code === CloseCode.TOO_MANY ? "too many pages of one participant" : undefined),
   };
 }

@@ -389,15 +389,15 @@ test("halted: who connects meanwhile is told so, and not that the connection is 
 test("a page that had to give way to too many tabs rests until somebody looks at it, and keeps what was sent", async () => {
   const world = new World();
   const client = await world.open();
-  world.group.closeAll(CloseCode.REPLACED);
+  world.group.closeAll(CloseCode.TOO_MANY);
   const answer = client.send("kept");
   await world.clock.run(600_000);
   expect(world.network.seatsAsked).toBe(0);
-  expect(client.status).toBe("replaced");
+  expect(client.status).toBe("resting");
   client.wake();
   await world.clock.run(1_000);
   await expect(answer).resolves.toBe("load1.1");
-  expect(world.statuses).toEqual(["open", "replaced", "open"]);
+  expect(world.statuses).toEqual(["open", "resting", "open"]);
 });
 
 test("a group that has moved is followed", async () => {

@@ -65,7 +65,7 @@ test("who opens one page after the other keeps the newest ten, and nobody else n
     for (let i = 0; i < 40; i++) sockets.push(await own.connect(guest));
     const old = sockets.slice(0, -10);
     await Promise.all(old.map((socket) => socket.until(() => socket.closed !== undefined)));
-    expect(new Set(old.map(({ closed }) => closed))).toEqual(new Set([CloseCode.REPLACED]));
+    expect(new Set(old.map(({ closed }) => closed))).toEqual(new Set([CloseCode.TOO_MANY]));
     expect(await other.ask({ do: "echo", with: "meanwhile" })).not.toHaveProperty("e");
     for (const socket of sockets.slice(-10)) {
       await socket.until(() => socket.received.includes("meanwhile"));

@@ -13,7 +13,7 @@ const STATUS_TEXTS: Record<LiveStatus, string> = {
   open: "connected",
   lost: "connection lost",
   halted: "server cannot save",
-  replaced: "too many tabs",
+  resting: "too many tabs",
   closed: "closed",
 };
 
