@@ -28,6 +28,12 @@ export interface PastRounds {
   readonly groups: readonly Values[];
 }
 
+/** What the journal's input says of a group that was formed anew, so that it can be run again from there. */
+export interface RecordedSeats {
+  /** Its players' rows from then on, by idInGroup. */
+  readonly players: readonly Values[];
+}
+
 /** One run of a barrier's function on the rows of all groups. */
 export class BarrierWork {
   readonly #barrier: BarrierFacts;
@@ -162,7 +168,11 @@ export class BarrierWork {
     this.#at = this.#world.now();
     // It is said now, after what the others have said meanwhile.
     for (const own of posted) for (const { values } of own.rows.values()) values.at = this.#at;
-    for (const [i, { seq, waits }] of rows.entries()) Object.assign(this.#rows[i] as GroupRows, { seq, waits });
+    for (const [i, { seq, waits, players }] of rows.entries()) {
+      const found = this.#rows[i] as GroupRows;
+      Object.assign(found, { seq, waits });
+      for (const [at, { connected = null }] of players.entries()) (found.players[at] as Values).connected = connected;
+    }
     return true;
   }
 
@@ -217,7 +227,7 @@ export class BarrierWork {
   /** A unit for each group, those that are new or no more included. */
   units(): StoredUnit[] {
     const before = new Map(this.#rows.map((rows) => [rows.group.id as number, rows]));
-    const units = this.#whole.groups.map(({ row, view }) => {
+    const units = this.#whole.groups.map(({ row, players, view }) => {
       const old = before.get(row.values.id as number);
       const changes: RowChange[] = view.unit.changes();
       if (old === undefined) {
@@ -225,7 +235,9 @@ export class BarrierWork {
         return this.#unit(row.values, 1, [made, ...changes.filter((change) => !isUpdateOf(change, row))]);
       }
       before.delete(row.values.id as number);
-      return this.#unit(row.values, old.seq + 1, changes, old);
+      const unit = this.#unit(row.values, old.seq + 1, changes, old);
+      if (this.#whole.regrouped) unit.entry.input = seated(players);
+      return unit;
     });
     for (const view of this.#whole.gone) {
       const { values, table } = view.memory.group;
@@ -278,6 +290,12 @@ export class BarrierWork {
           .map((row) => this.#people.get(row.participantId as number)?.values.idInSession as number),
       );
   }
+}
+
+/** JSON text of {@link RecordedSeats}. */
+function seated(players: readonly Row[]): string {
+  const seats: RecordedSeats = { players: players.map(({ values }) => values) };
+  return JSON.stringify(seats);
 }
 
 /** What a function may build upon. */

@@ -1,6 +1,6 @@
 import { messageOf } from "../client-sdk/errors.ts";
 import type { AppSpec } from "../entities/app-spec.ts";
-import type { GroupMemory } from "../entities/memory.ts";
+import { type GroupMemory, Row } from "../entities/memory.ts";
 import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { applyRecorded } from "../entities/recorded-changes.ts";
 import type { EntryKind, GroupRows, JournalEntry, Reads } from "../entities/store.ts";
@@ -8,6 +8,7 @@ import type { Table, Values } from "../entities/tables.ts";
 import { changesToJson } from "../entities/unit.ts";
 import { initialValues } from "../entities/values.ts";
 import { Actor } from "./actor.ts";
+import type { RecordedSeats } from "./barrier-work.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedChat } from "./chat-turn.ts";
 import type { RecordedOutput } from "./deliveries.ts";
@@ -167,6 +168,7 @@ function take(actor: Actor, world: ReplayWorld, entry: JournalEntry, recordedOnl
   const turn = recordedOnly ? undefined : turnOf(actor, entry);
   if (turn === undefined) {
     applyRecorded(actor.memory, entry.changes);
+    if (entry.kind === "barrier" && entry.input !== null) seatAnew(actor.memory, entry.input);
     return false;
   }
   world.at(entry);
@@ -195,6 +197,13 @@ function take(actor: Actor, world: ReplayWorld, entry: JournalEntry, recordedOnl
   if (difference !== undefined) throw differs(actor, entry, difference.what, difference.expected, difference.got);
   outcome.unit?.settle();
   return true;
+}
+
+/** The group was formed anew. @param input JSON text of {@link RecordedSeats} */
+function seatAnew(memory: GroupMemory, input: string): void {
+  const { players } = JSON.parse(input) as RecordedSeats;
+  const { table } = memory.app.player;
+  memory.seat(players.map((values) => new Row(table, memory.app.player, { ...values })));
 }
 
 /** Kinds of entry of which hooks of the author may be a part; see {@link HookedTurn}. */

@@ -113,6 +113,9 @@ test("all groups wait on the page while its function asks the world, and go on t
   // As it was meanwhile, not as the function found it.
   expect(players[0]).toMatchObject({ connected: true });
   expect(await entries()).toHaveLength(2);
+  for (const actorId of [1, 2]) {
+    expect(await replayed(world, app.spec, actorId)).toMatchObject({ difference: undefined });
+  }
 });
 
 test("a replay takes what it did as recorded", async () => {

@@ -3,6 +3,7 @@ import { fieldSpec } from "../entities/fields.ts";
 import type { OwnFieldSpecs } from "../entities/own-fields.ts";
 import { JournalTable, WaitPageTable } from "../entities/system-tables.ts";
 import { defineApp, integer, link, type SubsessionOf } from "../index.ts";
+import { replayed } from "./helpers/replayed.ts";
 import { useSqlite } from "./helpers/sqlite.ts";
 import { type Walker, walkers } from "./helpers/walker.ts";
 import type { TestWorld } from "./helpers/world.ts";
@@ -361,4 +362,24 @@ test("what an experimenter has let go on goes on after a crash as well", async (
   await one.view();
   for (const person of [one, two, three]) await person.reaches("game/1/Results");
   expect(await people[3]?.page()).toBe("game/1/Give");
+});
+
+test("groups that were formed anew can be run again, before and after they play on", async () => {
+  const made = game({ page: "first" });
+  made.onArrival((subsession) => {
+    subsession.setGroupMatrix([[1, 3], [2, 6, 5], [4]]);
+    rank(subsession);
+  });
+  const { people, world, groups } = await stage(made, 6);
+  const same = async () => {
+    for (const { id } of await groups()) {
+      expect(await replayed(world, made.app.spec, id as number)).toMatchObject({ difference: undefined });
+    }
+  };
+  for (const person of people) await person.reaches("game/1/Give");
+  await same();
+  for (const person of people) await person.submit();
+  for (const person of people) expect(await person.page()).toBe("game/1/Results");
+  await same();
+  expect((await groups()).map(({ total }) => total)).toEqual([4, 13, 4]);
 });
