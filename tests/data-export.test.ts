@@ -333,6 +333,16 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
     expect(parse(file.text, { columns: true })).toHaveLength(4);
   });
 
+  test("oTree's addresses lead to the same data", async () => {
+    const location = async (path: string) => (await ask(server.base + path)).location;
+    expect(await location(`/ExportSessionWide/${code}`)).toBe(`/export/file?what=wide&session=${code}`);
+    expect(await location(`/ExportSessionWide/${code}?excel=1`)).toBe(
+      `/export/file?what=wide&session=${code}&spreadsheet=1`,
+    );
+    expect(await location("/ExportPageTimes")).toBe("/export/file?what=page_times");
+    expect(await location("/")).toBe("/demo");
+  });
+
   test("what does not exist is refused with what does", async () => {
     const wrong = async (query: string) => {
       const { status, text } = await ask(`${server.base}/export/file?${query}`);

@@ -122,9 +122,10 @@ export function exportRoutes(options: ExportRoutes): Router {
     );
   };
   router.get("/export/file", guard, atOnce);
-  router.get("/ExportSessionWide/:code", guard, (request, response) =>
-    response.redirect(303, `/export/file?what=wide&session=${encodeURIComponent(String(request.params.code))}`),
-  );
+  router.get("/ExportSessionWide/:code", guard, (request, response) => {
+    const excel = request.query.excel === undefined ? "" : "&spreadsheet=1";
+    response.redirect(303, `/export/file?what=wide&session=${encodeURIComponent(String(request.params.code))}${excel}`);
+  });
   router.get("/chat_export", guard, (_request, response) => response.redirect(303, "/export/file?what=chat"));
   router.get("/ExportPageTimes", guard, (_request, response) => response.redirect(303, "/export/file?what=page_times"));
 
