@@ -1,23 +1,18 @@
-import { AuthorError, codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
-import { BACK_FIELD, type PageFacts, type PageLive, PROTOCOL_VERSION } from "../client-sdk/protocol.ts";
-import type { PageSpec } from "../entities/app-spec.ts";
+import { codeOf, messageOf, WalrasError } from "../client-sdk/errors.ts";
+import { BACK_FIELD } from "../client-sdk/protocol.ts";
 import type { UnitRefusal } from "../entities/committer.ts";
-import { runIn } from "../entities/current-view.ts";
 import { DirectView } from "../entities/direct-view.ts";
 import type { Row } from "../entities/memory.ts";
 import type { Dice } from "../entities/random.ts";
 import type { EntryKind } from "../entities/store.ts";
-import { constantsForTemplate, forTemplate } from "../entities/template-handles.ts";
 import type { Actor } from "./actor.ts";
 import { advanceWait } from "./advance.ts";
-import type { Command, Reply, WaitContext } from "./calls.ts";
-import { chatBox } from "./chat-box.ts";
-import { connects } from "./connects.ts";
+import type { Command, Reply } from "./calls.ts";
 import { post } from "./deliveries.ts";
-import { type Posted, showForm } from "./form-turn.ts";
+import type { Posted } from "./form-turn.ts";
 import { HookedTurn } from "./hooked-turn.ts";
 import { HookNeeded, type Hooks } from "./hooks.ts";
-import type { FormErrors } from "./page-form.ts";
+import { renderPage } from "./page-rendering.ts";
 import { expectOpening, openDeadline, playPage, takePage, timeOut } from "./page-timeouts.ts";
 import { PageWalk } from "./page-walk.ts";
 import { stackOf } from "./refusals.ts";
@@ -108,9 +103,6 @@ function refusal({ code, message, retry }: WalrasError): Reply {
   return { kind: "refused", code, message, retry };
 }
 
-/** Those whose template has shown a chat in this process. */
-const pagesWithChat = new WeakSet<PageSpec>();
-
 /** As what the journal keeps what they did. */
 const ENTRIES: Readonly<Record<Command["kind"], EntryKind>> = {
   start: "start",
@@ -182,7 +174,7 @@ class Visit {
         const deadline = openDeadline(walk, this.#at);
         if (deadline === undefined || deadline > this.#at) {
           if (command.noScript === true) this.#then = () => this.#actor.waits.seen(walk.participantId);
-          return this.#render(deadline);
+          return renderPage(walk, this.#at, deadline);
         }
         this.#timeoutHappened = true;
         timeOut(walk, {});
@@ -223,7 +215,9 @@ class Visit {
     }
     const { errors, timeoutHappened } = takePage(walk, this.#at, posted);
     this.#timeoutHappened = timeoutHappened;
-    return errors === undefined ? undefined : this.#render(openDeadline(walk, this.#at), posted, errors);
+    return errors === undefined
+      ? undefined
+      : renderPage(walk, this.#at, openDeadline(walk, this.#at), { posted, errors });
   }
 
   outcome(command: Command, settle: () => void): Outcome {
@@ -265,143 +259,6 @@ class Visit {
   drop(): void {
     this.#view.end();
     this.#view.unit.undo();
-  }
-
-  /** @param posted of a failed submit, whose inputs are kept */
-  #render(deadline: number | undefined, posted?: Posted, errors?: FormErrors): Reply {
-    const { app, world, language } = this.#actor;
-    const { walk } = this;
-    const { page, identity, index } = walk;
-    const vars = this.#variables("varsForTemplate", page.varsForTemplate);
-    const jsVars = page.jsVars === undefined ? undefined : this.#variables("jsVars", page.jsVars);
-    const form = showForm(walk.scene, posted, errors);
-    const player = forTemplate(this.#view.player(walk.player)) as Record<string, unknown>;
-    const connection: PageLive = {
-      v: PROTOCOL_VERSION,
-      page: identity,
-      seq: this.#actor.seq,
-      now: this.#at,
-      seat: null,
-      seatUrl: `/p/${this.#participant.values.code}/seat`,
-      messageLimit: world.limits.messageBytes,
-      history: page.history,
-      currency: language.currency,
-      ...this.#state(),
-    };
-    const slot = `walras-seat-${world.newSecret()}`;
-    const { group, session, subsession, participant } = player;
-    const render = (live: PageLive | null) =>
-      world.watchdog.watch(`${app.name}/${page.name}.html`, () =>
-        runIn(this.#view, () =>
-          world.renderer.render({
-            app,
-            page,
-            identity,
-            pageIndex: index,
-            pageCount: this.#actor.itinerary.length,
-            participantCode: this.#participant.values.code as string,
-            variables: {
-              player,
-              group,
-              session,
-              subsession,
-              participant,
-              C: constantsForTemplate(app),
-              ...vars,
-            },
-            jsVars,
-            live,
-            seatSlot: live === null ? null : slot,
-            chat: (options) => chatBox(walk, options),
-            ...form,
-            wait: this.#waitPage(),
-            canGoBack: walk.before() !== undefined,
-            timer: deadline === undefined ? undefined : { left: deadline - this.#at, text: this.#timerText(page) },
-            currency: language.currency,
-            language,
-            facts: this.#facts(),
-          }),
-        ),
-      );
-    let live = connects(app, page) || pagesWithChat.has(page) ? connection : null;
-    let rendered = render(live);
-    if (rendered.hasChat === true && live === null) {
-      // Its head, which loads the script, was written before the template came to its chat.
-      pagesWithChat.add(page);
-      live = connection;
-      rendered = render(live);
-    }
-    const seatSlot = live === null ? null : slot;
-    const { html, nonce } = rendered;
-    return { kind: "page", html, nonce, live, seatSlot, status: errors === undefined ? 200 : 422 };
-  }
-
-  /** For bots, who play in demo sessions only. */
-  #facts(): PageFacts | undefined {
-    const { memory, itinerary, actorId, waits } = this.#actor;
-    if (memory.session.isDemo !== true) return undefined;
-    const { page, identity, index } = this.walk;
-    const wait = waits.at(index);
-    const player =
-      wait !== undefined && waits.isLobby(wait) ? undefined : memory.playerOf(this.#participant.values.id as number);
-    return {
-      ...(page.live === undefined ? {} : { live: true }),
-      ...(page.wait === undefined ? {} : { wait: true }),
-      page: identity,
-      index,
-      pages: itinerary.length,
-      participant: this.#participant.values.idInSession as number,
-      idInGroup: (player?.values.idInGroup as number | undefined) ?? null,
-      group: actorId,
-    };
-  }
-
-  #timerText(page: PageSpec): string {
-    const given = page.timeout?.text;
-    return String(
-      (typeof given === "function" ? this.walk.call("timerText", given) : given) ?? this.#actor.language.texts.timeLeft,
-    );
-  }
-
-  #waitPage(): WaitContext | undefined {
-    const { memory, waits, language } = this.#actor;
-    const wait = waits.at(this.walk.index);
-    if (wait === undefined) return undefined;
-    waits.look(wait);
-    const text = (name: "title" | "body", standard: string): string => {
-      const given = wait.wait[name];
-      return String((typeof given === "function" ? this.walk.call(name, given) : given) ?? standard);
-    };
-    // Where more than the group wait for each other, there are several in any case.
-    const others = wait.wait.scope === "group" ? memory.players.length - 1 : 2;
-    return {
-      title: text("title", language.wait.title),
-      body: text("body", language.wait.body(others)),
-      line: waits.line(wait),
-      forms: waits.isLobby(wait),
-      // In a demo session one person has all the tabs, and looks at one of them.
-      attention: waits.isLobby(wait) && memory.session.isDemo !== true,
-    };
-  }
-
-  #state(): Pick<PageLive, "state"> {
-    const { published, memory } = this.#actor;
-    const player = memory.playerOf(this.#participant.values.id as number);
-    return published === undefined || player === undefined
-      ? {}
-      : { state: published.rendered(player.values.idInGroup as number) };
-  }
-
-  #variables(name: string, hook: PageSpec["varsForTemplate"]): Record<string, unknown> {
-    const vars = this.walk.call(name, hook);
-    if (vars === undefined) return {};
-    if (typeof vars !== "object" || vars === null || Array.isArray(vars)) {
-      throw new AuthorError(
-        "wrong_variables",
-        `${this.#actor.app.name}/${this.walk.page.name}: ${name} did not return an object of variables, e.g. { price: 5 }.`,
-      );
-    }
-    return forTemplate(vars) as Record<string, unknown>;
   }
 }
 
