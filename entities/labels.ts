@@ -1,7 +1,7 @@
 /** Characters of a label. */
 const LONGEST = 100;
-/** Whatever can be seen, in any script, with spaces between: labels stand in addresses, lists and files. */
-const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+/** Whatever can be seen, in any script, with spaces between, and what joins letters or not (Persian names have it). */
+const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} \u200c\u200d]+$/u;
 
 /**
  * A participant label as it is stored and compared: without spaces around it, its accents composed, so that

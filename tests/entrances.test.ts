@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { addressOf } from "../server/entrances/newcomers.ts";
 import { escapeHtml } from "../server/template-filters.ts";
 import { type Answer, ask, startTestServer, type TestServer } from "./helpers/http.ts";
 import { startPostgres, type TestPostgres } from "./helpers/postgres.ts";
@@ -62,6 +63,24 @@ function plain(html: string): string {
     .replaceAll("&#39;", "'")
     .replaceAll("&amp;", "&");
 }
+
+test.each([
+  ["203.0.113.5", undefined, "203.0.113.5"],
+  ["::ffff:203.0.113.5", undefined, "203.0.113.5"],
+  // Anybody can write the header who is not behind a proxy of one's own.
+  ["203.0.113.5", "198.51.100.1", "203.0.113.5"],
+  ["::ffff:127.0.0.1", "198.51.100.1", "198.51.100.1"],
+  ["10.1.2.3", "9.9.9.9, 198.51.100.1:4711", "198.51.100.1"],
+  ["192.168.1.7", "unknown", "192.168.1.7"],
+  ["192.168.1.7", "", "192.168.1.7"],
+  ["172.32.0.1", "198.51.100.1", "172.32.0.1"],
+  ["::1", "[2001:db8:1:2:3:4:5:6]:443", "2001:db8:1:2"],
+  ["2001:db8:1:2::99", undefined, "2001:db8:1:2"],
+  ["2001:db8::99", undefined, "2001:db8:0:0"],
+  [undefined, undefined, ""],
+])("a request from %s that was forwarded for %s counts as from %s", (remoteAddress, forwarded, address) => {
+  expect(addressOf({ socket: { remoteAddress }, get: (() => forwarded) as never })).toBe(address);
+});
 
 let postgres: TestPostgres;
 let folder: string;
@@ -227,7 +246,7 @@ describe.each(["sqlite", "postgres"])("entrances on %s", (dialect) => {
     expect((await own.press(await own.go(link))).text).toContain('<p id="who">Müller 2/none</p>');
   });
 
-  test.each(["Ann Lee", "李雷", "محمد", "a+b@x.org", '50%/O\'Neil & "co" <i>', "🙂"])(
+  test.each(["Ann Lee", "李雷", "محمد", "علی\u200cرضا", "a+b@x.org", '50%/O\'Neil & "co" <i>', "🙂"])(
     "a label may be any text that can be seen: %s",
     async (label) => {
       const browser = new Browser(server.base);

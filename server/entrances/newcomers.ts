@@ -43,7 +43,9 @@ export class Newcomers {
  * The network address that a request comes from. Behind a proxy of one's own, which has a private address,
  * it is what that proxy wrote last into X-Forwarded-For; what stands before that anybody can write.
  */
-export function addressOf(request: Request): string {
+export function addressOf(
+  request: Pick<Request, "get"> & { readonly socket: { remoteAddress?: string | undefined } },
+): string {
   const peer = plain(request.socket.remoteAddress ?? "");
   const forwarded = plain((request.get("x-forwarded-for") ?? "").split(",").at(-1)?.trim() ?? "");
   const address = isPrivate(peer) && isIP(forwarded) !== 0 ? forwarded : peer;
@@ -51,8 +53,10 @@ export function addressOf(request: Request): string {
   return isIP(address) === 6 ? prefixOf(address) : address;
 }
 
+/** Without a port, as some proxies write it, and without the prefix that IPv4 has on a socket for both. */
 function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, "");
+  const [, host = address] = /^\[([^\]]*)\](?::\d+)?$/.exec(address) ?? /^([\d.]+):\d+$/.exec(address) ?? [];
+  return host.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 function isPrivate(address: string): boolean {
