@@ -69,11 +69,11 @@ test("what is paid follows an edit, in the payments and on participants' pages, 
   await one.send(20);
   const payments = () => get(`/SessionPayments/${desk.code}`);
   expect((await payments()).text).toMatch(/participation fee of \D*5/);
-  expect((await payments()).text).toMatch(/<td class="amount">\D*7\.00<\/td>/);
+  expect((await payments()).text).toMatch(/<td class="amount total">\D*7\.00<\/td>/);
   expect(one.page.html).toContain("You get 5");
   await edit(desk, { participation_fee: "7,50", real_world_currency_per_point: "0.5" });
   expect((await payments()).text).toMatch(/participation fee of \D*7\.50/);
-  expect((await payments()).text).toMatch(/<td class="amount">\D*17\.50<\/td>/);
+  expect((await payments()).text).toMatch(/<td class="amount total">\D*17\.50<\/td>/);
   // The page that is open goes on, and shows the new amount when it is loaded.
   expect(await one.send(21)).not.toBeInstanceOf(Error);
   await one.reload(desk.link(1));
