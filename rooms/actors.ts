@@ -295,6 +295,7 @@ export class Actors {
   /** Ends all actors: their sockets close with the retry code. */
   end(): void {
     this.timers.stop();
+    this.hooks.end(interrupted());
     for (const actor of [...this.#actors.values()]) actor.die();
   }
 

@@ -72,7 +72,7 @@ app.page("Offer", {
     return { 0: { connected } };
   },
   live() {},
-  timeLimit: 2,
+  timeLimit: 60,
 });
 app.page("Eligible", { isDisplayed: async (player) => ask("eligible", player, false) });
 app.page("Choice", {
