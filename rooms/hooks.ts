@@ -8,7 +8,7 @@ import { Dice } from "../entities/random.ts";
 import type { WrittenField } from "../entities/unit.ts";
 import type { View } from "../entities/view.ts";
 import type { Actor } from "./actor.ts";
-import type { RunningCall } from "./call-end.ts";
+import { interrupted, type RunningCall } from "./call-end.ts";
 import { HookRun, NOTHING_TO_ABORT } from "./hook-run.ts";
 
 /** What the journal's input says of a unit that async hooks were a part of: it is not run again in a replay. */
@@ -77,8 +77,14 @@ interface Prepared {
   readonly result: { readonly value: unknown } | { readonly error: unknown };
 }
 
-/** Who does at the moment what only one turn of a group does at a time, and its end. */
-const alone = new WeakMap<Actor, Map<string, Promise<void>>>();
+/** A turn that does at the moment what only one turn of a group does at a time. */
+interface Alone {
+  readonly ended: Promise<void>;
+  /** Its hook has to end soon, and is of no use. */
+  interrupt(): void;
+}
+
+const alone = new WeakMap<Actor, Map<string, Alone>>();
 
 /**
  * The hooks of one turn. A turn cannot wait; so an async hook runs between two runs of the turn, while the group
@@ -95,6 +101,7 @@ export class Hooks {
   readonly #taken = new Set<Prepared>();
   /** What this turn does alone, and how it says that it is done. */
   readonly #alone = new Map<string, () => void>();
+  #running: HookRun | undefined;
   #seed: number | undefined;
   #stale = 0;
   #runs = 0;
@@ -136,9 +143,16 @@ export class Hooks {
     );
   }
 
-  /** Something is about to be done that only one turn of the group does at a time. @throws HookNeeded if another does it now */
-  waitFor(actor: Actor, name: string): void {
-    if (this.#alone.has(name) || alone.get(actor)?.has(name) !== true) return;
+  /**
+   * Something is about to be done that only one turn of the group does at a time.
+   *
+   * @param isUrgent whoever does it now is not waited for longer than it takes to end its hook
+   * @throws HookNeeded if another does it now
+   */
+  waitFor(actor: Actor, name: string, isUrgent = false): void {
+    const other = this.#alone.has(name) ? undefined : alone.get(actor)?.get(name);
+    if (other === undefined) return;
+    if (isUrgent) other.interrupt();
     throw new HookNeeded({ what: name, hook: async () => {}, args: () => [], alone: name }, [], []);
   }
 
@@ -192,9 +206,9 @@ export class Hooks {
       alone.set(actor, others);
     }
     const other = others.get(name);
-    if (other !== undefined) return other;
+    if (other !== undefined) return other.ended;
     const { promise, resolve } = Promise.withResolvers<void>();
-    others.set(name, promise);
+    others.set(name, { ended: promise, interrupt: () => this.#running?.end(interrupted()) });
     this.#alone.set(name, () => {
       others.delete(name);
       resolve();
@@ -209,6 +223,7 @@ export class Hooks {
     const random = new Dice(world.newSeed).random;
     const view = new BufferedView(memory, { what, random, clock: world.now, written, deleted });
     const run = new HookRun(world, what);
+    this.#running = run;
     const running: RunningCall = {
       participantId,
       page: (participantId === undefined ? undefined : actor.pageOf(participantId)) ?? "",
@@ -226,6 +241,7 @@ export class Hooks {
       if (error instanceof WalrasError && error.code === Refusal.INTERRUPTED) return error;
       result = { error };
     } finally {
+      this.#running = undefined;
       actor.calls.delete(running);
     }
     this.#prepared.set(keyOf(use), { view, result });

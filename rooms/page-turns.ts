@@ -187,6 +187,7 @@ class Visit {
         const wait = this.#actor.waits.at(walk.index);
         if (wait !== undefined) this.#then = advanceWait(walk, wait);
         else {
+          walk.beginLeaving(true);
           this.#timeoutHappened = true;
           timeOut(walk, {});
         }

@@ -107,9 +107,11 @@ export class PageWalk {
   /**
    * From here on the page is being left, which a player does once: whoever asks for it again meanwhile, a second click
    * or the page's deadline, waits for that and finds them gone on.
+   *
+   * @param isUrgent whoever is at it now has to stop, and finds them gone on
    */
-  beginLeaving(): void {
-    this.#hooks.waitFor(this.actor, this.#leave);
+  beginLeaving(isUrgent = false): void {
+    this.#hooks.waitFor(this.actor, this.#leave, isUrgent);
     this.#isLeaving = true;
   }
 

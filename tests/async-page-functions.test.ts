@@ -57,7 +57,7 @@ app.page("Offer", {
     offer: {
       max: async (player) => ask("max", player, 20),
       label: async (player, call) => ask("label", player, `Offer, player ${player.idInGroup}`, call),
-      errorMessage: async (player, value) => ask(`check ${value}`, player, undefined),
+      errorMessage: async (player, value, call) => ask(`check ${value}`, player, undefined, call),
     },
     color: { choices: async (player) => ask("choices", player, ["red", "blue"]) },
   },
@@ -232,6 +232,26 @@ test("a page that is left twice at once is left once, whichever function waits",
   expect(await player()).toMatchObject({ offer: 5 });
   expect(asked.filter((name) => name === "eligible")).toHaveLength(1);
   expect(await world.store.read.rows(JournalTable, { kind: "submit" })).toHaveLength(1);
+});
+
+test("an experimenter moves on somebody whose answers are checked by a service that never answers", async () => {
+  const { one, submit, player, world, actorId } = await stage();
+  const signals: unknown[] = [];
+  answers["check 9"] = (_player, call) => {
+    call?.signal.addEventListener("abort", () => signals.push(call.signal.reason.code));
+    return new Promise(() => {});
+  };
+  const stuck = submit({ offer: "9", color: "red" });
+  await settle(world);
+  expect(asked).toContain("check 9");
+  expect(await world.actors.call(actorId, { kind: "advance", participantId: one.id, pageIndex: 1 })).toEqual({
+    kind: "goto",
+    pageIndex: 3,
+  });
+  expect(await stuck).toEqual({ kind: "goto", pageIndex: 3 });
+  expect(signals).toEqual(["interrupted"]);
+  expect(asked.filter((name) => name === "check 9")).toHaveLength(1);
+  expect(await player()).toMatchObject({ offer: null });
 });
 
 test("somebody who reloads a slow page without end is told to wait, and the others are not", async () => {
