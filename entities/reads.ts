@@ -217,6 +217,17 @@ export function createReads(
       return find(group, query, participantId, round);
     },
 
+    async unfinishedGroups(participantId, app, round, pageIndex) {
+      const player = sql.get(app.player.table);
+      const [group, of] = [player.at("groupId"), player.at("participantId")];
+      const query = `select distinct p.${group} as id from ${player.path} p
+        join ${player.path} other on other.${group} = p.${group}
+        join ${participant.path} x on x.${participant.at("id")} = other.${of}
+        where p.${of} = $1 and p.${player.at("roundNumber")} < $2 and x.${participant.at("pageIndex")} < $3`;
+      const rows = await side.all<{ id: number }>({ text: query, values: [participantId, round, pageIndex] });
+      return new Set(rows.map(({ id }) => Number(id)));
+    },
+
     async payoffsElsewhere(participantIds, groupId, decimals) {
       const sums = new Map(participantIds.map((id) => [id, 0]));
       if (text.payoffs === "") return sums;

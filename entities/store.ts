@@ -196,6 +196,13 @@ export interface Reads extends WatchReads {
   earlierPlayers(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
   /** The groups of an app in which the participant was in rounds before `round`. */
   earlierGroups(participantId: number, app: import("./app-spec.ts").AppSpec, round: number): Promise<Values[]>;
+  /** The ids of those of them that have somebody who has not got as far as a page. */
+  unfinishedGroups(
+    participantId: number,
+    app: import("./app-spec.ts").AppSpec,
+    round: number,
+    pageIndex: number,
+  ): Promise<Set<number>>;
   /** For each participant, the sum of the payoffs of all their players outside of one group. @param decimals of amounts */
   payoffsElsewhere(participantIds: readonly number[], groupId: number, decimals: number): Promise<Map<number, number>>;
   /** Newest seq of each actor asked for. */

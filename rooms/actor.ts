@@ -198,7 +198,8 @@ export class Actor {
       return;
     }
     // What came from elsewhere is an input like any other, so that the group can be run again.
-    const input = JSON.stringify(newcomer.participant);
+    const { participant, unfinished } = newcomer;
+    const input = JSON.stringify(unfinished === undefined ? participant : { ...participant, unfinished });
     this.#turns.run({
       bytes: input.length,
       run: ({ memory, world, waits }) => {

@@ -13,6 +13,8 @@ export interface FoundAtLoad {
   readonly subsession?: unknown;
   /** What an experimenter may change of the session's parameters, as it was then. */
   readonly money?: SessionMoney;
+  /** Of these participants. */
+  readonly unfinished?: UnfinishedRounds;
   /** The first time only: the group's rows as its session was made. From here on, the journal has every change. */
   readonly rows?: {
     readonly group: Values;
@@ -22,6 +24,13 @@ export interface FoundAtLoad {
     readonly waits: readonly Values[];
     readonly timers: readonly Values[];
   };
+}
+
+/** Rows of participants' earlier rounds that somebody was still playing when they were read, so that they may have
+ * changed afterwards. The others the database has as they were. */
+export interface UnfinishedRounds {
+  readonly players: readonly Values[];
+  readonly groups: readonly Values[];
 }
 
 /** Parameters of a session that may be changed while it runs; left out: it has none of that name. */
@@ -44,7 +53,12 @@ export function withMoney(config: Values[string] | undefined, money: SessionMone
 }
 
 /** JSON text of {@link FoundAtLoad}: the journal holds every input of a group, and this is the first. */
-export function foundAtLoad(version: string | null, rows: GroupRows, participants: readonly Values[]): string {
+export function foundAtLoad(
+  version: string | null,
+  rows: GroupRows,
+  participants: readonly Values[],
+  unfinished: readonly UnfinishedRounds[] = [],
+): string {
   const { group, players, extras, waits, timers } = rows;
   const found: FoundAtLoad = {
     version: version === null ? null : JSON.parse(version),
@@ -52,6 +66,14 @@ export function foundAtLoad(version: string | null, rows: GroupRows, participant
     session: rows.session.fields ?? null,
     money: moneyOf(rows.session),
     subsession: rows.subsession.fields ?? null,
+    ...(unfinished.length === 0
+      ? {}
+      : {
+          unfinished: {
+            players: unfinished.flatMap((one) => one.players),
+            groups: unfinished.flatMap((one) => one.groups),
+          },
+        }),
     ...(rows.isNew ? { rows: { group, players, extras: Object.fromEntries(extras), waits, timers } } : {}),
   };
   return JSON.stringify(found);

@@ -4,7 +4,7 @@ import { GroupMemory, Row } from "../entities/memory.ts";
 import { SessionTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import type { ActorWorld } from "./actor-world.ts";
-import { foundAtLoad } from "./found-at-load.ts";
+import { foundAtLoad, type UnfinishedRounds } from "./found-at-load.ts";
 import { Itinerary } from "./itinerary.ts";
 import type { Language } from "./languages.ts";
 
@@ -22,6 +22,8 @@ export interface Newcomer {
   readonly participant: Values;
   readonly earlier: readonly Values[];
   readonly earlierGroups: readonly Values[];
+  /** What of them may change after this, for the journal; undefined: nothing. */
+  readonly unfinished?: UnfinishedRounds | undefined;
 }
 
 /**
@@ -62,8 +64,13 @@ export async function readGroup(
   // Also who is not connected at the moment: what is addressed to them now they get when they are back.
   const reached = rows.participants.filter(({ pageIndex }) => itinerary.reached(pageIndex as number));
   await findPayoffs(world, group, reached);
-  for (const participant of reached) takeIn(group, await newcomer(world, group, participant));
-  return { group, seq: rows.seq, found: foundAtLoad(world.version, rows, reached) };
+  const unfinished: UnfinishedRounds[] = [];
+  for (const participant of reached) {
+    const one = await newcomer(world, group, participant);
+    takeIn(group, one);
+    if (one.unfinished !== undefined) unfinished.push(one.unfinished);
+  }
+  return { group, seq: rows.seq, found: foundAtLoad(world.version, rows, reached, unfinished) };
 }
 
 /** Reads a participant of the group who is not in its memory. undefined: they have not got to it. */
@@ -96,15 +103,22 @@ async function findPayoffs(world: ActorWorld, group: Group, participants: readon
   for (const participant of wanted) participant.payoffElsewhere = found?.get(participant.id as number) ?? 0;
 }
 
-async function newcomer({ store }: ActorWorld, { memory }: Group, participant: Values): Promise<Newcomer> {
+async function newcomer({ store }: ActorWorld, { memory, itinerary }: Group, participant: Values): Promise<Newcomer> {
   const { app, roundNumber } = memory;
   if (roundNumber === 1) return { participant, earlier: [], earlierGroups: [] };
   const id = participant.id as number;
+  // First: what is finished now is read as it stays.
+  const open = await store.read.unfinishedGroups(id, app, roundNumber, itinerary.first);
   const [earlier, earlierGroups] = await Promise.all([
     store.read.earlierPlayers(id, app, roundNumber),
     store.read.earlierGroups(id, app, roundNumber),
   ]);
-  return { participant, earlier, earlierGroups };
+  if (open.size === 0) return { participant, earlier, earlierGroups };
+  const unfinished = {
+    players: earlier.filter(({ groupId }) => open.has(groupId as number)),
+    groups: earlierGroups.filter((group) => open.has(group.id as number)),
+  };
+  return { participant, earlier, earlierGroups, unfinished };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -38,6 +38,11 @@ export class Itinerary {
     return this.#first === 1 && this.#last === this.#pages.length;
   }
 
+  /** The index of the group's first page. */
+  get first(): number {
+    return this.#first;
+  }
+
   /** Pages of the whole session. */
   get length(): number {
     return this.#pages.length;

@@ -41,6 +41,8 @@ export function replayWorld({ app, decimals, ownFields, ...options }: ReplayOpti
     earlierPlayers: async (id) => earlier.get(id) ?? [],
     // All are known from the beginning: nobody reads them before everybody has come.
     earlierGroups: async () => groups,
+    // The journal has said what was unfinished.
+    unfinishedGroups: async () => new Set(),
   });
   return {
     of: (rows) => {

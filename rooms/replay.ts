@@ -12,7 +12,7 @@ import type { RecordedSeats } from "./barrier-work.ts";
 import type { Command } from "./calls.ts";
 import type { RecordedChat } from "./chat-turn.ts";
 import type { RecordedOutput } from "./deliveries.ts";
-import { type FoundAtLoad, NO_MONEY, withMoney } from "./found-at-load.ts";
+import { type FoundAtLoad, NO_MONEY, type UnfinishedRounds, withMoney } from "./found-at-load.ts";
 import type { Languages } from "./languages.ts";
 import { replayOutside } from "./live-call.ts";
 import { MessageTurn } from "./message-turn.ts";
@@ -154,15 +154,38 @@ async function load(
   world.at(entry);
   await actor.load();
   actor.memory.rememberGroups(world.groups);
+  asTheyWere(actor, found.unfinished);
   for (const person of stored.participants) actor.memory.people.set(person.id as number, person);
   return actor;
+}
+
+/** What an `adopted` entry has beside the participant's columns. */
+interface Adopted {
+  readonly unfinished?: UnfinishedRounds;
+}
+
+/** Rows of earlier rounds that have changed since they were read. */
+function asTheyWere({ memory }: Actor, { players, groups }: UnfinishedRounds = { players: [], groups: [] }): void {
+  memory.rememberGroups(groups);
+  for (const row of players) {
+    const id = row.participantId as number;
+    const earlier = memory.earlier.get(id) ?? [];
+    memory.earlier.set(
+      id,
+      earlier.map((one) => (one.id === row.id ? row : one)),
+    );
+  }
 }
 
 /** One entry. @returns whether its code ran */
 function take(actor: Actor, world: ReplayWorld, entry: JournalEntry, recordedOnly: boolean): boolean {
   if (entry.kind === "adopted") {
-    const participant = JSON.parse(entry.input as string) as Values;
-    actor.memory.adopt(participant, world.earlier.get(participant.id as number) ?? []);
+    const { unfinished, ...participant } = JSON.parse(entry.input as string) as Values & Adopted;
+    const earlier = world.earlier.get(participant.id as number) ?? [];
+    const groups = new Set(earlier.map(({ groupId }) => groupId));
+    actor.memory.rememberGroups(world.groups.filter(({ id }) => groups.has(id as number)));
+    actor.memory.adopt(participant, earlier);
+    asTheyWere(actor, unfinished);
     return false;
   }
   const turn = recordedOnly ? undefined : turnOf(actor, entry);

@@ -184,6 +184,7 @@ export class Database {
       return { all: rows.length, behind: rows.filter((row) => (row.pageIndex as number) < pageIndex).length };
     },
     earlierGroups: async () => [],
+    unfinishedGroups: async () => new Set(),
     earlierPlayers: async (participantId, app, round) =>
       this.rows(app.player.table, { participantId }).filter((row) => (row.roundNumber as number) < round),
     payoffsElsewhere: async (ids, groupId, decimals) => {
