@@ -98,9 +98,11 @@ function makeClass(model: ModelSpec, builtIns: Record<string, Getter>, methods: 
     new Proxy(Object.create(null), {
       get(_target, name) {
         if (typeof name === "symbol" || ASKED_BY_OTHERS.has(name)) return undefined;
+        // What rows are told apart by elsewhere.
+        const hint = name === "id" ? " n is its number in the group." : "";
         throw new AuthorError(
           "unknown_field",
-          `${model.app}: ${model.name} has no field "${name}". It has ${known()}.`,
+          `${model.app}: ${model.name} has no field "${name}".${hint} It has ${known()}.`,
         );
       },
       set(_target, name) {

@@ -48,6 +48,11 @@ export function currencyRange(first: number, last: number, step: number): number
   return Array.from({ length: count }, (_, i) => roundCurrency(first + i * step, 10));
 }
 
+/** A session's config as apps read it, of its JSON text: what everybody is paid is there also where nobody has set it. */
+export function configOf(text: string): Record<string, unknown> {
+  return { participationFee: 0, realWorldCurrencyPerPoint: 1, ...(JSON.parse(text) as Record<string, unknown>) };
+}
+
 /** What a payoff is worth in real money, rounded to what can be paid. */
 export function inRealWorldCurrency(payoff: number, session: Pick<SessionFacts, "config" | "formats">): number {
   const { currency, money: paid } = formatsOf(session);

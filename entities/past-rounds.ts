@@ -140,6 +140,21 @@ interface PastModel extends Pick<ModelSpec, "app" | "name" | "fields"> {
   readonly kind: ModelSpec["kind"] | "subsession";
 }
 
+/** Where to look for what players and groups have in their own round only, in the words of code or of templates. */
+export function ofEarlierRounds(name: string): string | undefined {
+  switch (name.replaceAll("_", "").toLowerCase()) {
+    case "participant":
+      return "It is the same person in all rounds: player.participant";
+    case "getothersingroup":
+    case "getplayers":
+    case "getplayerbyid":
+    case "getplayerbyrole":
+      return "Others may be in other groups by now: when a round ends, keep what later ones show of them in a field of the player or the group";
+    default:
+      return undefined;
+  }
+}
+
 function frozen(model: PastModel, builtIns: readonly string[], values: Values, more: Past): Past {
   const past: Past = {};
   for (const name of builtIns) past[name] = values[name];
@@ -163,7 +178,7 @@ function frozen(model: PastModel, builtIns: readonly string[], values: Values, m
         const cure =
           name === "group"
             ? `Ask this round's: player.group.inRound(${values.roundNumber})`
-            : `It has ${Object.keys(target).join(", ")}`;
+            : (ofEarlierRounds(name) ?? `It has ${Object.keys(target).join(", ")}`);
         throw new AuthorError(
           "unknown_field",
           `${model.app}: ${model.name} of round ${values.roundNumber} has no field "${name}". ${cure}.`,

@@ -5,7 +5,7 @@ import { toJson } from "../client-sdk/json.ts";
 import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
 import { blocks } from "./group-matrix.ts";
 import { Row, type SessionFacts } from "./memory.ts";
-import type { MoneyFormats } from "./money.ts";
+import { configOf, type MoneyFormats } from "./money.ts";
 import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
 import { drawOrders } from "./page-order.ts";
 import { checkParticipants, formsGroupsByArrival, wrongNumber } from "./participant-count.ts";
@@ -131,7 +131,7 @@ export async function draftSession(options: NewSession): Promise<SessionDraft> {
   const facts: SessionFacts = {
     id: 0,
     code,
-    config: JSON.parse(session.values.config as string),
+    config: configOf(session.values.config as string),
     isDemo,
     row: session,
     ownFields,

@@ -13,8 +13,11 @@ export function forTemplate(value: unknown): unknown {
   if (isHandle(value)) return templateHandle(value);
   if (Array.isArray(value)) return value.map(forTemplate);
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    const name = pastObjects.has(value) ? snakeCase : (key: string) => key;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [name(key), forTemplate(inner)]));
+    const isPast = pastObjects.has(value);
+    const name = isPast ? snakeCase : (key: string) => key;
+    const shown = Object.fromEntries(Object.entries(value).map(([key, inner]) => [name(key), forTemplate(inner)]));
+    if (isPast) pastObjects.add(shown);
+    return shown;
   }
   return value;
 }
@@ -49,6 +52,8 @@ function templateHandle(handle: Handle): object {
       return (...args: unknown[]) => forTemplate(value.apply(handle, args));
     },
     has: (_target, key) => typeof key === "string" && known.has(key),
+    // For those who ask what was meant.
+    ownKeys: () => [...known.keys()],
     set(_target, key) {
       throw new AuthorError("read_only", `${model.app}: a template tried to set ${model.name}.${String(key)}.`);
     },

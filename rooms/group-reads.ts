@@ -1,6 +1,7 @@
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { PinnedPage } from "../entities/app-spec.ts";
 import { GroupMemory, Row } from "../entities/memory.ts";
+import { configOf } from "../entities/money.ts";
 import { SessionTable } from "../entities/system-tables.ts";
 import type { Values } from "../entities/tables.ts";
 import type { ActorWorld } from "./actor-world.ts";
@@ -49,7 +50,7 @@ export async function readGroup(
   const rows = await store.read.group(actorId, app);
   const pages = JSON.parse(rows.session.pages as string) as PinnedPage[];
   const itinerary = new Itinerary(pages, app, rows.group.roundNumber as number);
-  const config = deepFreeze(JSON.parse(rows.session.config as string) as Record<string, unknown>);
+  const config = deepFreeze(configOf(rows.session.config as string));
   const language = world.languages.of(config.language);
   const session = {
     id: rows.session.id as number,

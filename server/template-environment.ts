@@ -3,6 +3,7 @@ import { AuthorError, codeOf, messageOf } from "../client-sdk/errors.ts";
 import { nearestName } from "../entities/suggest.ts";
 import { describe } from "../entities/values.ts";
 import { FILTERS, type FilterContext } from "./template-filters.ts";
+import { memberHint } from "./template-hints.ts";
 
 /** Errors that name file and line already. */
 const located = new WeakSet<object>();
@@ -96,7 +97,9 @@ export class StrictEnvironment extends nunjucks.Environment {
       throw this.#error(template, line, messageOf(error), error);
     }
     if (value === undefined) value = pythonMember(target, key);
-    if (value === undefined && !lenient) throw this.#error(template, line, `${text} is undefined.`);
+    if (value === undefined && !lenient) {
+      throw this.#error(template, line, `${text} is undefined.${memberHint(target, key, text)}`);
+    }
     if (called) return typeof value === "function" ? value.bind(target) : value;
     return this.#plain(value, target, template, line);
   }

@@ -349,6 +349,7 @@ describe.each(["sqlite", "postgres"])("exports from %s", (dialect) => {
       return `${status} ${/role="alert"><p>([^<]*)/.exec(text)?.[1]}`;
     };
     expect(await wrong("what=app%2Ftrde")).toMatch(/^404 There is no data set app\/trde. Did you mean app\/trade\?/);
+    expect(await wrong("what=trade")).toMatch(/^404 There is no data set trade. Did you mean app\/trade\?/);
     expect(await wrong("what=wide&session=nobody")).toMatch(/^404 There is no session nobody/);
     expect(await wrong("what=wide&format=xml")).toMatch(/^404 There is no format xml/);
     expect((await ask(`${server.base}/export`, { form: { what: "no" } })).status).toBe(404);

@@ -94,6 +94,9 @@ test("extra rows: created in order, filtered by player, group and value, linked,
     Offer.create({ player: p, price: 1, tags: ["a"] });
     Offer.create({ player: p, price: 2, to: other });
     Event.create({ group: p.group, name: "opened" });
+    expect(() => (Offer.filter({ player: p })[0] as Loose).id).toThrow(
+      /no field "id"\. n is its number in the group\./,
+    );
   });
   await run(s.two, (p) => void Offer.create({ player: p, price: 1 }));
   const seen = await run(s.one, (p) => {
@@ -255,6 +258,8 @@ test("earlier rounds can be read and not written, of everybody who has arrived",
     expect(() => delete loose.age).toThrow(/of round 1 cannot be changed/);
     expect(() => loose.history.push(3)).toThrow();
     expect(() => loose.aeg).toThrow(/has no field "aeg"/);
+    expect(() => loose.participant).toThrow(/same person in all rounds: player\.participant/);
+    expect(() => loose.getOthersInGroup()).toThrow(/when a round ends, keep what later ones show of them in a field/);
     // The other one still plays round 1: what they have there is not their last word.
     expect(() => p.group.getPlayerById(2).inPreviousRounds()).toThrow(/has not arrived in round 2/);
     const elsewhere: Loose = p.group.getPlayerById(2).participant;

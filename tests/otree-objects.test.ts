@@ -23,6 +23,7 @@ function pairs(options: { regroup?: boolean } = {}) {
         [1, 3],
         [2, 4],
       ]);
+    expect(subsession.session.config.participationFee).toBe(0);
     const [group] = subsession.getGroups();
     if (subsession.roundNumber === 2) expect(group?.inRound(1).total).toBe(0);
   });
@@ -49,6 +50,17 @@ async function play(people: readonly Walker[], page: string): Promise<void> {
   }
   throw new Error(`not everybody came to ${page}`);
 }
+
+test("what everybody is paid is in the session's config, also where nobody has set it", async () => {
+  const { app, hooks } = pairs();
+  hooks.vars = ({ session: { config } }) => ({ paid: [config.participationFee, config.realWorldCurrencyPerPoint] });
+  const world = await sqlite.world([app.spec]);
+  const people = await walkers(world, ["pairs"], 2);
+  for (const person of people) await person.start();
+  await play(people, "pairs/1/Results");
+  await people[0]?.view();
+  expect(world.rendered.at(-1)?.variables.paid).toEqual([0, 1]);
+});
 
 test("a group can be read in its earlier rounds, once everybody has come", async () => {
   const { app, hooks } = pairs();

@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { forTemplate } from "../entities/template-handles.ts";
+import { memberHint } from "../server/template-hints.ts";
 import { app, type Loose, nextRound, Offer, openStage, rows, run, shows } from "./helpers/game-app.ts";
 import { at, useSqlite } from "./helpers/sqlite.ts";
 
@@ -82,6 +83,8 @@ test("players of earlier rounds are in snake_case in templates, too", async () =
   shows((player) => {
     const [past] = (forTemplate(player) as Loose).in_previous_rounds();
     seen = [past.id_in_group, past.round_number, past.history, past.group.id_in_subsession];
+    expect(memberHint(past, "get_others_in_group", "p.get_others_in_group")).toMatch(/keep what later ones show/);
+    expect(memberHint(forTemplate(player), "histry", "player.histry")).toBe(" Did you mean history?");
     return {};
   });
   const actorId = at(await s.store.read.rows(app.spec.group.table, { roundNumber: 2 }), 0).id as number;

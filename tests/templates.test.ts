@@ -451,6 +451,12 @@ describe("a mistake in a template", () => {
     ["{{ if missing }}a{{ endif }}", /line 1: There is no variable missing/],
     ["\n{{ for x in missing }}a{{ endfor }}", /line 2: There is no variable missing/],
     ["\n{{ player.agee }}", /line 2: player\.agee is undefined/],
+    ["\n{{ one.agee }}", /line 2: one\.agee is undefined\. Did you mean age\?/],
+    ["\n{{ one.get_age_display }}", /line 2: .* is undefined\. Write one\.field_display\("age"\)\./],
+    [
+      "\n{{ for x in [1] }}{{ loop.counter }}{{ endfor }}",
+      /line 2: loop\.counter is undefined\. .* loop\.count \(from 1\)/,
+    ],
     ["\n{{ nil.age }}", /line 2: nil\.age cannot be read/],
     ["\n{{ n|too2 }}", /line 2: There is no filter too2\. Did you mean to2\?/],
     ["\n{{ n|floatformat:2 }}", /line 2: There is no filter floatformat\. The usual ones are cu, json/],
@@ -487,7 +493,7 @@ describe("a mistake in a template", () => {
     const fails = () => {
       throw new Error("too early");
     };
-    expect(await failure(source, { n: 1, nil: null, player: {}, throws, fails })).toMatch(expected);
+    expect(await failure(source, { n: 1, nil: null, player: {}, one: { age: 1 }, throws, fails })).toMatch(expected);
   });
 
   test("in an included file names that file", async () => {

@@ -155,7 +155,7 @@ export function choose<S extends Listed>(sets: readonly S[], id: string): S {
   const found = sets.find((set) => set.id === id);
   if (found !== undefined) return found;
   const ids = sets.map((set) => set.id);
-  const meant = nearestName(id, ids);
+  const meant = ids.find((one) => one === `app/${id}`) ?? nearestName(id, ids);
   throw new WalrasError(
     "no_such_export",
     `There is no data set ${id}.${meant === undefined ? "" : ` Did you mean ${meant}?`} There are: ${ids.join(", ")}, and all for everything in one archive.`,
