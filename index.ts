@@ -50,6 +50,7 @@ export type {
   Session,
   Subsession,
   Timer,
+  TimerOptions,
 } from "./rooms/author-types.ts";
 export { toPage } from "./rooms/author-types.ts";
 export type { SessionConfig } from "./rooms/calls.ts";
@@ -64,6 +65,7 @@ export {
 } from "./rooms/define-app.ts";
 export type { ArrivedInfo, WaitPageOptions } from "./rooms/define-wait-page.ts";
 export type { FieldOptions, FormModel, FormValues } from "./rooms/form-options.ts";
+export type { HookCall } from "./rooms/hook-run.ts";
 export type { LiveCall } from "./rooms/live-call.ts";
 export type { LiveHandler, LiveResult } from "./rooms/live-types.ts";
 export * from "./rooms/register.ts";

@@ -82,6 +82,12 @@ export function drawOrders(
 /** @throws AuthorError `wrong_page_order` for an order that cannot be */
 export function checkPageOrder(app: AppSpec): void {
   const { pageOrder } = app;
+  if (typeof pageOrder === "function" && pageOrder.constructor.name !== "Function") {
+    throw wrong(
+      app,
+      "is async or a generator, but the orders are drawn at once. Fetch what it needs when the server starts, or put it into the session config",
+    );
+  }
   if (pageOrder === undefined || pageOrder === "random" || typeof pageOrder === "function") return;
   const isBlocks = Array.isArray(pageOrder) && pageOrder.every((block) => Array.isArray(block));
   if (!isBlocks) {

@@ -334,6 +334,7 @@ describe("the order of pages", () => {
     ["a wait page", [["A", "Wait"]], /names Wait, a wait page/],
     ["a page twice", [["A"], ["A"]], /names A twice/],
     ["pages on both sides of a wait page", [["A"], ["D"]], /moves pages across the wait page Wait/],
+    ["asked of the world", (async () => ["A"]) as never, /pageOrder is async .*put it into the session config/],
     ["something else", "shuffled" as never, /pageOrder is "shuffled" \(a string\); give it "random", blocks/],
   ])("with %s is refused", (_what, order, message) => {
     expect(() => checkPageOrder(app(order))).toThrow(message);
