@@ -221,6 +221,8 @@ export const WaitPageTable = makeTable({
     doneAt: "timestamp",
     /** Done without everybody: the time was up. */
     timedOut: "boolean",
+    /** How long those who wait had waited then, in milliseconds. */
+    limitMs: "integer",
     /** An experimenter has let those who wait go on without the missing. */
     advanced: "boolean",
     failedAt: "timestamp",

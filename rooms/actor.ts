@@ -15,6 +15,7 @@ import type { Itinerary } from "./itinerary.ts";
 import type { Language } from "./languages.ts";
 import { Presence } from "./presence.ts";
 import { PublishedState } from "./published-state.ts";
+import type { Absence } from "./replacement.ts";
 import type { Turn } from "./turn.ts";
 import { Turns } from "./turns.ts";
 import { WaitPages } from "./wait-pages.ts";
@@ -46,7 +47,7 @@ export class Actor {
   /** Players in whose place the computer plays. */
   readonly computers = new Computers(this);
   /** Has the computer play for a participant wherever they are; resolves to whether that is seen to. See replacement.ts. */
-  replaceElsewhere: ((participantId: number, before: number) => Promise<boolean>) | undefined;
+  replaceAnywhere: ((participantId: number, absence: Absence) => Promise<boolean>) | undefined;
   /** Where the process keeps the wait pages of all groups. */
   barriers: Barriers | undefined;
   /** Development: what panels of designers see. undefined: nobody has asked for it. */

@@ -12,7 +12,7 @@ import { checkOutgoing } from "./frames.ts";
 import { HookRuns } from "./hook-run.ts";
 import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { PageTurn } from "./page-turns.ts";
-import { replaceElsewhere } from "./replacement.ts";
+import { type Absence, isSpared, NO_ABSENCE, replaceAnywhere } from "./replacement.ts";
 import { TimerIndex } from "./timer-index.ts";
 import { WaitTurn } from "./wait-turns.ts";
 
@@ -96,9 +96,10 @@ export class Actors {
         this.#actors.delete(actorId);
         this.timers.forget(fresh);
       });
-      fresh.replaceElsewhere = (participantId, before) => this.replace(participantId, before);
+      fresh.replaceAnywhere = (participantId, absence) => this.replace(participantId, absence);
       fresh.onDeparture = (participant) => {
-        if (typeof participant.replacedAt === "number") void replaceElsewhere(fresh, participant.id as number, 0);
+        if (typeof participant.replacedAt === "number")
+          void replaceAnywhere(fresh, participant.id as number, NO_ABSENCE);
         void this.leave(participant, fresh.itinerary.skippedBefore(participant.pageIndex as number));
       };
       fresh.barriers = this.#barriers;
@@ -120,7 +121,7 @@ export class Actors {
    * themselves: their browser may never come, and the others must not wait for it.
    */
   async follow({ id, code, replacedAt }: Values): Promise<void> {
-    if (typeof replacedAt === "number") return void (await this.replace(id as number, 0));
+    if (typeof replacedAt === "number") return void (await this.replace(id as number, NO_ABSENCE));
     try {
       const place = await this.world.store.read.whereabouts(code as string);
       if (place === undefined || place.actorId === null || place.page === null) return;
@@ -134,17 +135,21 @@ export class Actors {
   }
 
   /**
-   * The computer plays in a participant's place, if it does already or if they have not come as far as the page with
-   * index `before`: their group, wherever it is, takes that over. Never throws.
+   * The computer plays in a participant's place, if it does already or if they are missing: their group, wherever it
+   * is, takes that over. Never throws.
    *
    * @returns whether it has, or has no need to; if not, it is to be asked again
    */
-  async replace(participantId: number, before: number): Promise<boolean> {
+  async replace(participantId: number, absence: Absence): Promise<boolean> {
     const { read } = this.world.store;
+    const { before } = absence;
     try {
       const participant = await read.participant(participantId);
       const place = participant === undefined ? undefined : await read.whereabouts(participant.code as string);
-      if (place === undefined || place.actorId === null) return true;
+      if (participant === undefined || place === undefined || place.actorId === null) return true;
+      const page = this.world.apps.get(place.page?.app ?? "")?.pages.find(({ name }) => name === place.page?.page);
+      const isWaiting = page?.wait !== undefined;
+      if (participant.replacedAt === null && isSpared(participant.pageAt, isWaiting, absence)) return true;
       const reply = await this.call(place.actorId, { kind: "replace", participantId, before });
       return reply.kind === "goto" || (reply.kind === "refused" && !reply.retry);
     } catch (error) {

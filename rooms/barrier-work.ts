@@ -55,8 +55,8 @@ export class BarrierWork {
   readonly passed: Row[] = [];
   /** Who has waited long enough, and is at the end of the study. */
   readonly ended: Row[] = [];
-  /** Groups whose missing players are to be replaced. */
-  readonly replacing = new Set<number>();
+  /** Groups that have something to do at once: to replace who is missing, or to wait for the same time again. */
+  readonly awaited = new Set<number>();
   /** Players who are not there: the time was up. */
   readonly #missing = new Set<number>();
   /** An experimenter does not wait for them any more. */
@@ -197,16 +197,27 @@ export class BarrierWork {
     if (replaces) this.#replaceMissing();
     if (goesOn && !replaces) this.passed.push(...stay);
     this.#waitsOn = stay.length > 0 && this.passed.length === 0;
+    if (!this.#waitsOn) return;
+    for (const { row, players } of this.#whole.groups) {
+      const isWaiting = players.some(({ values }) =>
+        stay.includes(this.#people.get(values.participantId as number) as Row),
+      );
+      if (isWaiting) this.awaited.add(row.values.id as number);
+    }
   }
 
   /** The computer plays in the places of those who are missing: their groups, wherever they are, see to it after this. */
   #replaceMissing(): void {
+    const limits = this.#rows.flatMap(({ waits }) =>
+      waits.filter(({ page, timedOut }) => page === this.#barrier.page.identity && timedOut === true),
+    );
+    const limit = Math.max(0, ...limits.map(({ limitMs }) => Number(limitMs ?? 0)));
     for (const { row, players, view } of this.#whole.groups) {
       for (const player of players) {
         const id = player.values.participantId as number;
         if (!this.#missing.has(id)) continue;
-        replaceSoon(view, id, this.#barrier.page.index, this.#at);
-        this.replacing.add(row.values.id as number);
+        replaceSoon(view, id, { before: this.#barrier.page.index, at: this.#at, limit });
+        this.awaited.add(row.values.id as number);
       }
     }
   }

@@ -306,7 +306,7 @@ export class Barriers {
     }
     this.#end(barrier, held);
     for (const unit of units) tellChats(world, unit);
-    for (const id of work.replacing) this.#wake(id);
+    for (const id of work.awaited) this.#wake(id);
     if (work.sharedChanged) this.#actors.endSession(session.id);
     const pages = JSON.parse(rows[0]?.session.pages as string);
     const itinerary = new Itinerary(pages, barrier.app, barrier.roundNumber);

@@ -16,10 +16,18 @@ import type { Outcome, Turn } from "./turn.ts";
  */
 const CARE = "_computer";
 
-interface Care {
-  readonly participantId: number;
+/** Who is missing where, and since when. */
+export interface Absence {
   /** Who has come as far as the page with this index by then is not replaced; 0: they have been, and are looked after. */
   readonly before: number;
+  /** When the others had waited long enough. */
+  readonly at: number;
+  /** How long that was, in milliseconds. */
+  readonly limit: number;
+}
+
+interface Care extends Absence {
+  readonly participantId: number;
   /** Milliseconds until it is looked at again; longer each time. */
   readonly pause: number;
 }
@@ -38,20 +46,28 @@ export function placeTaken(): WalrasError {
 }
 
 /**
- * Within a unit: the computer plays in the place of a player of the group, unless they have come as far as a page.
- * Who is with another group is replaced there, right after this unit.
+ * Whether somebody who is missing is spared this time: they have come to their page within the limit, and are on their
+ * way; or others keep them waiting on a wait page, within twice the limit. The others wait for the same time again.
  *
- * @param before index of that page
+ * @param pageAt when they came to their page, in milliseconds since 1970; null: they have not begun
  */
-export function replace(actor: Actor, view: DirectView, participantId: number, before: number, at: number): void {
-  const participant = actor.here(participantId);
-  if (participant === undefined) care(view, { participantId, before, pause: FIRST_LOOK }, at);
-  else if ((participant.values.pageIndex as number) < before) takePlace(actor, view, participant, at);
+export function isSpared(pageAt: Value | undefined, isWaiting: boolean, { at, limit }: Absence): boolean {
+  return typeof pageAt === "number" && at - pageAt < limit * (isWaiting ? 2 : 1);
 }
 
-/** Within a unit: somebody of another group, say, is to be replaced as soon as the unit has committed. */
-export function replaceSoon(view: DirectView, participantId: number, before: number, at: number): void {
-  care(view, { participantId, before, pause: FIRST_LOOK }, at);
+/**
+ * Within a unit: the computer plays in the place of a player of the group, unless they have come as far as the page.
+ * Who is with another group is replaced there, right after this unit.
+ */
+export function replace(actor: Actor, view: DirectView, participantId: number, absence: Absence): void {
+  const participant = actor.here(participantId);
+  if (participant === undefined) replaceSoon(view, participantId, absence);
+  else if ((participant.values.pageIndex as number) < absence.before) takePlace(actor, view, participant, absence.at);
+}
+
+/** Within a unit: somebody is to be replaced as soon as it has committed, wherever they are, unless they are spared. */
+export function replaceSoon(view: DirectView, participantId: number, absence: Absence): void {
+  care(view, { participantId, ...absence, pause: FIRST_LOOK }, absence.at);
 }
 
 /** Within a unit: the computer has the place of a participant who is with this group. */
@@ -71,8 +87,11 @@ export function takePlace(actor: Actor, view: DirectView, participant: Row, at: 
 /** Within a unit: the computer has gone on to another page, and has the next thing to do. */
 export function lookSoon(view: DirectView, participantId: number, at: number): void {
   cancelSystemTimers<Care>(view, CARE, (one) => one.participantId === participantId);
-  care(view, { participantId, before: 0, pause: FIRST_LOOK }, at + FIRST_LOOK);
+  care(view, { participantId, ...NO_ABSENCE, pause: FIRST_LOOK }, at + FIRST_LOOK);
 }
+
+/** Of who is replaced already. */
+export const NO_ABSENCE: Absence = { before: 0, at: 0, limit: 0 };
 
 function cares(view: DirectView, participantId: number): Row[] {
   return pendingSystemTimers<Care>(view, CARE, (one) => one.participantId === participantId);
@@ -83,25 +102,25 @@ function care(view: DirectView, payload: Care, dueAt: number): void {
 }
 
 onSystemTimer(CARE, ({ actor, view, payload, at }) => {
-  const { participantId, before, pause } = payload as Care;
+  const { participantId, pause, ...absence } = payload as Care;
   const participant = actor.here(participantId);
-  if (participant === undefined) {
-    care(view, { participantId, before, pause: pause * 2 }, at + pause);
-    return { participantId, release: () => void replaceElsewhere(actor, participantId, before) };
+  if (isReplaced(participant)) {
+    // To be loaded is all that the computer needs here to go on.
+    care(view, { participantId, ...NO_ABSENCE, pause: pause * 2 }, at + pause * 2);
+    return { participantId };
   }
-  // To be loaded is all that the computer needs here to go on.
-  if (isReplaced(participant)) care(view, { participantId, before: 0, pause: pause * 2 }, at + pause * 2);
-  else if ((participant.values.pageIndex as number) < before) takePlace(actor, view, participant, at);
-  return { participantId };
+  // Also of who is here: since when they have been on their page is known to the database alone.
+  care(view, { participantId, ...absence, pause: pause * 2 }, at + pause);
+  return { participantId, release: () => void replaceAnywhere(actor, participantId, absence) };
 });
 
-/** Has the computer play for somebody who is not with this group, or not any more. Never throws. */
-export async function replaceElsewhere(actor: Actor, participantId: number, before: Value): Promise<void> {
-  const isDone = await actor.replaceElsewhere?.(participantId, before as number);
+/** Has the computer play for somebody who may be with another group by now. Never throws. */
+export async function replaceAnywhere(actor: Actor, participantId: number, absence: Absence): Promise<void> {
+  const isDone = await actor.replaceAnywhere?.(participantId, absence);
   if (isDone === true && !actor.dead) actor.resume(new CareEnds(participantId));
 }
 
-/** The group of somebody who is elsewhere looks after them: this one needs not any more. */
+/** Another group looks after somebody, or they are spared: this one needs not any more. */
 class CareEnds implements Turn {
   readonly bytes = 0;
   readonly #participantId: number;
@@ -114,8 +133,9 @@ class CareEnds implements Turn {
     const at = actor.world.now();
     const dice = new Dice(actor.world.newSeed);
     const view = new DirectView(actor.memory, { what: "the computer goes on", at, random: dice.random });
-    const isHere = actor.here(this.#participantId) !== undefined;
-    if (!isHere) cancelSystemTimers<Care>(view, CARE, (one) => one.participantId === this.#participantId);
+    // Of whom it has here, the timer stands for as long as they are.
+    if (!isReplaced(actor.here(this.#participantId)))
+      cancelSystemTimers<Care>(view, CARE, (one) => one.participantId === this.#participantId);
     view.finish();
     if (view.unit.changes().length === 0) return { unit: view.unit, release: () => {} };
     const entry = { kind: "replaced" as const, at, participantId: this.#participantId };

@@ -93,9 +93,14 @@ export class WaitPages {
   }
 
   /** Within a unit: the time is up, or runs anew. */
-  setTimedOut(unit: Unit, page: WaitPage, timedOut: boolean): void {
+  setTimedOut(unit: Unit, page: WaitPage, timedOut: boolean, limitMs?: number): void {
     this.#touched = true;
-    this.#note(unit, page, { timedOut });
+    this.#note(unit, page, { timedOut, ...(limitMs === undefined ? {} : { limitMs }) });
+  }
+
+  /** How long those who wait had waited when the time was up, in milliseconds. */
+  limitOf(page: WaitPage): number {
+    return Number(this.#row(page)?.values.limitMs ?? 0);
   }
 
   /** An experimenter has let those who waited go on without the missing. */

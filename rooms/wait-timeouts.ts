@@ -24,6 +24,8 @@ const TO_COME_BACK = 30_000;
 
 interface Payload {
   readonly page: string;
+  /** The limit, in milliseconds. */
+  readonly ms?: number;
   /** In a lobby, where each waits for themselves. */
   readonly participantId?: number;
 }
@@ -47,7 +49,7 @@ export function replaceMissing(actor: Actor, view: DirectView, page: WaitPage, a
   for (const idInGroup of actor.waits.missing(page)) {
     const id = actor.memory.playerAt(idInGroup)?.values.participantId as number;
     if (isReplaced(actor.memory.participants.get(id))) actor.computers.forgive(id);
-    else replace(actor, view, id, page.index, at);
+    else replace(actor, view, id, { before: page.index, at, limit: actor.waits.limitOf(page) });
   }
   actor.waits.setTimedOut(view.unit, page, false);
   armAgain(actor, view, page, at);
@@ -127,7 +129,7 @@ function arm(actor: Actor, view: DirectView, page: WaitPage, at: number, of: num
       `${identity}: timeout.seconds is ${describe(given)}; give it a number of seconds from 0.`,
     );
   }
-  const payload: Payload = { page: identity, ...(of === undefined ? {} : { participantId: of }) };
+  const payload: Payload = { page: identity, ms: given * 1000, ...(of === undefined ? {} : { participantId: of }) };
   setSystemTimer(view, TIMEOUT, { dueAt: at + given * 1000, payload, page: identity });
   return true;
 }
@@ -139,7 +141,7 @@ export function armAgain(actor: Actor, view: DirectView, page: WaitPage, at: num
 }
 
 onSystemTimer(TIMEOUT, ({ actor, view, payload, at, dueAt }) => {
-  const { page: identity, participantId } = payload as Payload;
+  const { page: identity, participantId, ms } = payload as Payload;
   const page = actor.itinerary.waits.find((one) => one.identity === identity);
   if (page === undefined || actor.waits.isDone(page)) return;
   if (at - dueAt > KEPT_OUT) {
@@ -149,7 +151,7 @@ onSystemTimer(TIMEOUT, ({ actor, view, payload, at, dueAt }) => {
   if (participantId !== undefined) return lobbyTimeout(actor, view, page, participantId, at);
   if (actor.waits.waiting(page).length === 0) return;
   // The page is complete from now on, whoever is missing; what follows is as if the last had come.
-  actor.waits.setTimedOut(view.unit, page, true);
+  actor.waits.setTimedOut(view.unit, page, true, ms);
   return { page: identity };
 });
 

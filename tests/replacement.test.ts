@@ -236,6 +236,22 @@ test("all groups: the missing of each are replaced, wherever they are, and then 
   await replays(world, made);
 });
 
+test("who is kept waiting by others, or is on their way, is not the one who is missing", async () => {
+  const app = defineApp({ name: "game", playersPerGroup: 2 });
+  app.page("Give");
+  app.waitPage("Wait", { timeout: { seconds: 60, outcome: "replace" } });
+  app.waitPage("All", { waitForAllGroups: true, timeout: { seconds: 1, outcome: "replace" } });
+  app.page("Results");
+  const world = await sqlite.world([app.spec]);
+  const people = await walkers(world, ["game"], 4);
+  const [one, two, three] = people as [Walker, Walker, Walker];
+  for (const person of people) await person.start();
+  for (const person of [three, one, two]) await person.submit();
+  for (const person of [one, two, three]) await person.reaches("game/1/Results");
+  const rows = await world.store.read.rows(ParticipantTable);
+  expect(rows.map(({ replacedAt }) => replacedAt !== null)).toEqual([false, false, false, true]);
+});
+
 test("one says end, another replace: the one leaves, the others go on with the computer", async () => {
   const outcome = (player: { idInGroup: number }) => (player.idInGroup === 1 ? "end" : "replace");
   const made = study({ rounds: 1, wait: { timeout: { seconds: 0.2, outcome } } });
