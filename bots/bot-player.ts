@@ -1,12 +1,9 @@
-import { callMessage } from "../client-sdk/call.ts";
-import { messageOf, WalrasError } from "../client-sdk/errors.ts";
-import type { GroupState } from "../client-sdk/live-state.ts";
-import { typedLive } from "../client-sdk/live-types.ts";
 import { seededRandom } from "../entities/random.ts";
 import { nearestName } from "../entities/suggest.ts";
 import type { Bot, BotForm, BotLive, ReceiveOptions, SubmitOptions } from "./bot.ts";
 import { BotChats } from "./bot-chat.ts";
 import { BotInbox } from "./bot-inbox.ts";
+import { BotLivePage } from "./bot-live.ts";
 import { Calls } from "./calls.ts";
 import { same } from "./compare.ts";
 import { type BotError, type BotStep, Failure, scriptLine, show } from "./errors.ts";
@@ -81,34 +78,19 @@ export class BotPlayer implements Bot<unknown> {
       pass: (isEnough) => this.#passWaitPages(isEnough),
       receiveMs: BOT_LIMITS.receiveMs,
     });
-    const read = () => this.#state();
-    this.live = {
-      receiveAll: <T>() => this.#inbox.takeAll() as T[],
-      send: (data) => this.#calls.run("live.send", [data], () => this.#send(data)),
-      call: (type, data) =>
-        this.#calls.run("live.call", data === undefined ? [type] : [type, data], async () =>
-          this.#send(callMessage(type, data)),
-        ),
-      on: (page) => {
-        if (page.app === this.app) return typedLive(this.live);
-        throw this.#calls.error(
-          "live.on",
-          [page.name],
-          `page ${page.name} is one of ${page.app}, and the bot plays ${this.app}`,
-        );
-      },
-      receive: <T>(matches?: (data: T) => boolean, options: ReceiveOptions = {}) =>
-        this.#calls.run("live.receive", matches === undefined ? [] : [matches], () =>
-          this.#receive(matches as ((data: unknown) => boolean) | undefined, options),
-        ) as Promise<T>,
-      get state() {
-        return read();
-      },
-      until: <S>(condition: (state: S) => boolean, options: ReceiveOptions = {}) =>
-        this.#calls.run("live.until", [condition], () =>
-          this.#untilState(condition as (state: unknown) => boolean, options),
-        ) as Promise<S>,
-    };
+    this.live = new BotLivePage({
+      calls: this.#calls,
+      inbox: this.#inbox,
+      hooks: options.hooks,
+      app: () => this.app,
+      tab: () => this.#theTab(),
+      obstacle: () => (this.#hasLive ? undefined : `${nameOf(this.#view)} has no live method`),
+      isWaiting: () => this.isWaiting,
+      record: (data) => this.#record(data),
+      until: (condition, timeoutMs, now) => this.#until(condition, timeoutMs, now),
+      pass: (isEnough) => this.#passWaitPages(isEnough),
+      receiveMs: BOT_LIMITS.receiveMs,
+    });
   }
 
   get page(): string {
@@ -297,55 +279,13 @@ export class BotPlayer implements Bot<unknown> {
     this.#tab?.close();
   }
 
-  async #send(data: unknown): Promise<unknown> {
-    // Where nothing is waited for, the message goes out in the tick of the call.
-    if (this.isWaiting) await this.#passWaitPages(() => this.#hasLive);
-    const tab = this.#liveTab();
-    const { hooks } = this.#options;
+  /** A message goes out. */
+  #record(data: unknown): SendRecord {
     const sentAt = performance.now();
-    const record: SendRecord = { bot: this, data, sentAt, intendedAt: this.#intendedAt ?? sentAt };
+    const record = { bot: this, data, sentAt, intendedAt: this.#intendedAt ?? sentAt };
     this.#intendedAt = undefined;
     this.sent += 1;
-    const answer = tab.send(data);
-    hooks?.onSend?.(record);
-    try {
-      const value = await answer;
-      hooks?.onAnswer?.(record);
-      return value;
-    } catch (error) {
-      hooks?.onAnswer?.(record, error);
-      throw error instanceof WalrasError ? new Failure(`refused (${error.code}): ${error.message}`, error.code) : error;
-    }
-  }
-
-  async #receive(matches: ((data: unknown) => boolean) | undefined, options: ReceiveOptions): Promise<unknown> {
-    await this.#passWaitPages(() => this.#hasLive);
-    this.#liveTab();
-    let found: [unknown] | undefined;
-    await this.#until(() => {
-      found = this.#inbox.take(matches);
-      return found !== undefined;
-    }, options.timeoutMs ?? BOT_LIMITS.receiveMs);
-    return found?.[0];
-  }
-
-  #state(): GroupState {
-    try {
-      return this.#theTab().state;
-    } catch (error) {
-      throw this.#calls.error("live.state", [], messageOf(error));
-    }
-  }
-
-  async #untilState(condition: (state: GroupState) => boolean, options: ReceiveOptions): Promise<GroupState> {
-    await this.#passWaitPages(() => this.#hasLive);
-    const tab = this.#theTab();
-    await this.#until(
-      () => condition(tab.state),
-      options.timeoutMs ?? BOT_LIMITS.receiveMs,
-      () => `the state is ${show(tab.state, 1_000)}`,
-    );
-    return tab.state;
+    return record;
   }
 
   /** @returns what the page says if it came back, undefined if the participant went on */
@@ -408,11 +348,6 @@ export class BotPlayer implements Bot<unknown> {
   #theTab(): Tab {
     if (this.#tab === undefined) throw new Failure("the page is not open yet");
     return this.#tab;
-  }
-
-  #liveTab(): Tab {
-    if (!this.#hasLive) throw new Failure(`${nameOf(this.#view)} has no live method`);
-    return this.#theTab();
   }
 
   #arrived(view: View): void {
