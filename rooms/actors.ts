@@ -217,7 +217,8 @@ export class Actors {
   #callOnce(actorId: number, command: Command, outbox: readonly IncomingMessage[]): Promise<Reply> {
     return new Promise((resolve) => {
       const late = () => resolve(notNow(Refusal.BUSY, "The group did not answer in time. Try again in a moment."));
-      const cancel = this.world.after(CALL_TIMEOUT, late);
+      const limit = () => this.world.after(CALL_TIMEOUT, late);
+      let cancel = limit();
       const answer = (reply: Reply): void => {
         cancel();
         resolve(reply);
@@ -234,7 +235,10 @@ export class Actors {
         );
       }
       // An async hook has a time limit of its own.
-      const wait = (): void => cancel();
+      const wait = (isWaiting: boolean): void => {
+        cancel();
+        if (!isWaiting) cancel = limit();
+      };
       actor.post(new PageTurn(command, answer, () => failed, wait));
     });
   }

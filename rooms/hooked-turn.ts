@@ -20,8 +20,8 @@ export abstract class HookedTurn implements Turn {
   /** As `fail` of any turn. */
   protected abstract failed(error: WalrasError): void;
 
-  /** An async hook begins, or is waited for. */
-  protected waiting(): void {}
+  /** An async hook begins, or is waited for; and then no more. */
+  protected waiting(_isWaiting: boolean): void {}
 
   /** What is to be stored before an async hook begins. */
   protected hold(_actor: Actor): Pick<Outcome, "unit" | "entry"> {
@@ -49,8 +49,9 @@ export abstract class HookedTurn implements Turn {
   }
 
   async #runHook(actor: Actor, needed: HookNeeded): Promise<void> {
-    this.waiting();
+    this.waiting(true);
     const cut = await this.hooks.run(actor, needed);
+    this.waiting(false);
     if (cut === undefined) actor.resume(this);
     else this.fail(new WalrasError(Refusal.MOVED, "The server is restarting. Try again in a moment.", { retry: true }));
   }

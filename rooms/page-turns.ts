@@ -30,18 +30,18 @@ export class PageTurn extends HookedTurn {
   readonly #command: Command;
   readonly #reply: (reply: Reply) => void;
   readonly #obstacle: () => WalrasError | undefined;
-  readonly #onWait: () => void;
+  readonly #onWait: (isWaiting: boolean) => void;
   #spoiled: UnitRefusal | undefined;
 
   /**
    * @param obstacle why what had to go first was not done: then this is not done either
-   * @param onWait told when an async hook begins, for which the reply waits
+   * @param onWait told when an async hook begins, for which the reply waits, and when it does so no more
    */
   constructor(
     command: Command,
     reply: (reply: Reply) => void,
     obstacle: () => WalrasError | undefined = () => undefined,
-    onWait: () => void = () => {},
+    onWait: (isWaiting: boolean) => void = () => {},
   ) {
     super();
     this.#command = command;
@@ -79,8 +79,8 @@ export class PageTurn extends HookedTurn {
     }
   }
 
-  protected override waiting(): void {
-    this.#onWait();
+  protected override waiting(isWaiting: boolean): void {
+    this.#onWait(isWaiting);
   }
 
   spoil(cause: UnitRefusal): void {

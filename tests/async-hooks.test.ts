@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { systemEnv } from "../client-sdk/env.ts";
 import { JournalTable } from "../entities/system-tables.ts";
 import { defineApp, integer, type PlayerOf, text } from "../index.ts";
 import type { Command, Reply } from "../rooms/calls.ts";
@@ -62,14 +63,14 @@ function limit(seconds: number): void {
   Object.assign(at(app.spec.pages, 0), { timeLimit: seconds });
 }
 
-async function group(config: Record<string, unknown> = {}) {
+async function group(config: Record<string, unknown> = {}, after = systemEnv.after) {
   limit(60);
   doors = new Map();
   leave = async () => {};
   look = async () => ({});
   check = async () => undefined;
   const limits = { ...GAME_LIMITS, callGrace: 30 };
-  const world = await sqlite.world([app.spec], { limits });
+  const world = await sqlite.world([app.spec], { limits, after });
   const { people } = await world.session(["slow"], 2, config);
   let actorId = 0;
   for (const person of people) actorId = await world.arrive(person);
@@ -309,6 +310,28 @@ test("the deadline of a page that is left by a hook moves on who is not there", 
     ({ deleted, values }) => !deleted && values.name === "_page_timeout",
   );
   expect(left).toEqual([]);
+});
+
+test("a hook may take its time, but what comes after it is answered in time even if the database stands still", async () => {
+  const limits: (() => void)[] = [];
+  const { world, one, submit } = await group({}, (ms, run) => {
+    if (ms !== 10_000) return systemEnv.after(ms, run);
+    limits.push(run);
+    return () => void limits.splice(limits.indexOf(run), 1);
+  });
+  leave = async () => door("go").promise;
+  const answer = submit(one);
+  await settle(world);
+  expect(limits).toEqual([]);
+  const held = holdCommits(world.store);
+  door("go").resolve();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(limits).toHaveLength(1);
+  limits[0]?.();
+  expect(await answer).toMatchObject({ kind: "refused", code: "busy", retry: true });
+  held.release();
+  await settle(world);
+  expect(await submit(one)).toEqual({ kind: "goto", pageIndex: 2 });
 });
 
 test("a request with async hooks is taken from the journal as it was, not run again, in a replay", async () => {
