@@ -30,7 +30,19 @@ const NOT_FOR_TEMPLATES: ReadonlySet<string> = new Set([
 
 const snakeNames = new WeakMap<ModelSpec, Map<string, string>>();
 
+/** Made once for each handle, so that templates can compare: `{{ if p == player }}`, `{{ if player in winners }}`. */
+const templateHandles = new WeakMap<Handle, object>();
+
 function templateHandle(handle: Handle): object {
+  let shown = templateHandles.get(handle);
+  if (shown === undefined) {
+    shown = makeTemplateHandle(handle);
+    templateHandles.set(handle, shown);
+  }
+  return shown;
+}
+
+function makeTemplateHandle(handle: Handle): object {
   const model = handle[ROW].model as ModelSpec;
   let names = snakeNames.get(model);
   if (names === undefined) {

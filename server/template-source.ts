@@ -72,6 +72,13 @@ export function translateTemplate(
     if (taken !== undefined) {
       fail(source, tag.start, `"${taken}" is a word of the template language. Give the variable another name`);
     }
+    if (TAKES_ARGUMENTS.has(word) && isCalculated(tag.body.slice(word.length).trim())) {
+      fail(
+        source,
+        tag.start,
+        `What {{ ${word} }} is given is a value or a variable, not a calculation. Make it in varsForTemplate`,
+      );
+    }
     if (word === "extends") isExtended = true;
     if (word === "block" && /^block\s+content\b/.test(tag.body)) hasContent = true;
     const isNext = ownBack && tag.body === "next_button";
@@ -248,6 +255,13 @@ const LOOP_WORDS: Readonly<Record<string, string>> = {
   "forloop.first": "loop.first",
   "forloop.last": "loop.last",
 };
+
+const TAKES_ARGUMENTS: ReadonlySet<string> = new Set(["chat", "formfields", "formfield", "formfield_errors"]);
+
+/** `nickname="Player " ~ n`: blanks part what such a tag is given. In brackets, anything goes. */
+function isCalculated(rest: string): boolean {
+  return !rest.startsWith("(") && /\s[~+*/-]\s/.test(rest.replace(new RegExp(STRING, "g"), "x"));
+}
 
 /** `"age" label="Your age"` → `"age", label="Your age"`. */
 function translateArguments(rest: string): string {

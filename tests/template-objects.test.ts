@@ -76,6 +76,21 @@ test("templates see the same objects in snake_case, may call what reads, and can
   expect(() => (variables.player as Loose).kind).toThrow(/ended/);
 });
 
+test("templates can compare players, groups and rows: the same one is the same wherever it comes from", async () => {
+  const s = await stage();
+  await run(s.one, (p) => void Offer.create({ player: p, price: 1 }));
+  let seen: unknown;
+  shows((player) => {
+    const p = forTemplate(player) as Loose;
+    const [one, two] = p.group.get_players();
+    const [offer] = forTemplate(Offer.filter({ player })) as Loose;
+    seen = [one === p, two === p, p.get_others_in_group()[0] === two, two.group === p.group, offer.player === p];
+    return {};
+  });
+  await s.world.view(s.actorId, s.one.participantId);
+  expect(seen).toEqual([true, false, true, true, true]);
+});
+
 test("players of earlier rounds are in snake_case in templates, too", async () => {
   const s = await stage();
   const one = await nextRound(s, 0);

@@ -469,6 +469,7 @@ describe("a mistake in a template", () => {
       /line 2: n is no list that \{\{ for \}\} could go through, but 1 \(a number\)\. .*range\(n\)/,
     ],
     ["\n{{ if 1 in n }}a{{ endif }}", /line 2: Nothing can be in n: it is 1 \(a number\)/],
+    ['\n{{ chat nickname="P" ~ n }}', /line 2: What \{\{ chat \}\} is given .* Make it in varsForTemplate/],
     ["\n{{ n x }}", /line 2: This is neither a value nor a tag/],
     ["\n{% trans 'a' %}", /line 2: There is no tag \{% trans %\}/],
     ["\n{{ n(1) }}", /line 2: n is no function that could be called/],
