@@ -71,7 +71,7 @@ export function valuesOf(
   return [meant?.value ?? String(value)];
 }
 
-/** The controls of `<form id="form">`, buttons aside. No browser: tags are read one by one. */
+/** The controls of `<form id="form">`, with the buttons that answer a question. No browser: tags are read one by one. */
 function readControls(html: string): Control[] {
   const start = html.search(/<form\b[^>]*\bid="form"/i);
   if (start < 0) return [];
@@ -81,24 +81,31 @@ function readControls(html: string): Control[] {
     .replace(/<!--[\s\S]*?-->/g, "")
     .replace(/<(script|style|template)\b[\s\S]*?<\/\1\s*>/gi, "");
   const controls: Control[] = [];
-  for (const match of form.matchAll(/<(input|select|textarea)\b((?:"[^"]*"|'[^']*'|[^"'>])*)>/gi)) {
+  for (const match of form.matchAll(/<(input|select|textarea|button)\b((?:"[^"]*"|'[^']*'|[^"'>])*)>/gi)) {
     const [whole, tag = "", attributes = ""] = match;
     const all = readAttributes(attributes);
     const name = all.get("name") ?? "";
     if (name === "" || all.has("disabled")) continue;
-    const kind = tag.toLowerCase() === "input" ? (all.get("type") ?? "text").toLowerCase() : tag.toLowerCase();
-    if (["submit", "button", "image", "reset", "file"].includes(kind)) continue;
+    const kind = kindOf(tag.toLowerCase(), all.get("type")?.toLowerCase());
+    if (["button", "image", "reset", "file"].includes(kind)) continue;
     const after = form.slice(match.index + whole.length);
     const rest =
       kind === "select" || kind === "textarea" ? after.slice(0, after.search(/<\/(?:select|textarea)\s*>/i)) : "";
     if (kind === "textarea")
       controls.push({ name, kind, value: decodeEntities(rest.replace(/^\r?\n/, "")), isOn: true });
     else if (kind === "select") controls.push(...readOptions(name, rest, all.has("multiple")));
+    // Goes along only if it is what the page is left by.
+    else if (kind === "submit") controls.push({ name, kind, value: all.get("value") ?? "", isOn: false });
     else if (kind === "radio" || kind === "checkbox")
       controls.push({ name, kind, value: all.get("value") ?? "on", isOn: all.has("checked") });
     else controls.push({ name, kind, value: all.get("value") ?? "", isOn: true });
   }
   return controls;
+}
+
+function kindOf(tag: string, type: string | undefined): string {
+  if (tag === "input") return type ?? "text";
+  return tag === "button" ? (type ?? "submit") : tag;
 }
 
 /** A list's choices: without a chosen one, a browser posts the first. */

@@ -87,10 +87,11 @@ class FrameTab implements Tab {
     if (this.#isLeaving) return this.#arrival(() => {});
     const form = this.#window.document.querySelector<HTMLFormElement>('form[id="form"]');
     if (form === null) throw new WalrasError("no_form", "the page has no form");
-    fill(form, given, checkHtml);
+    const answer = fill(form, given, checkHtml);
     // What the browser itself would refuse must reach the server, too.
     form.noValidate = true;
-    const button = form.querySelector<HTMLElement>('button:not([type]), button[type="submit"], input[type="submit"]');
+    const button =
+      answer ?? form.querySelector<HTMLElement>('button:not([type]), button[type="submit"], input[type="submit"]');
     await this.#arrival(() => {
       if (button === null) form.requestSubmit();
       else button.click();
@@ -158,11 +159,17 @@ class FrameTab implements Tab {
   }
 }
 
-type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement | HTMLButtonElement;
 
-/** Fills in a form as a person would, where that is possible; what no control can hold is posted all the same. */
-function fill(form: HTMLFormElement, given: BotForm, checkHtml: boolean): void {
-  const controls = [...form.querySelectorAll<Control>("input[name], select[name], textarea[name]")];
+/**
+ * Fills in a form as a person would, where that is possible; what no control can hold is posted all the same.
+ *
+ * @returns the button that is one of the answers, if there is one
+ */
+function fill(form: HTMLFormElement, given: BotForm, checkHtml: boolean): HTMLElement | undefined {
+  const named = form.querySelectorAll<Control>("input[name], select[name], textarea[name], button[name]");
+  const controls = [...named].filter(({ type }) => type !== "button" && type !== "reset");
+  let answer: HTMLElement | undefined;
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const name = nameIn(controls, key, checkHtml);
@@ -173,7 +180,13 @@ function fill(form: HTMLFormElement, given: BotForm, checkHtml: boolean): void {
         : [{ kind: control.type, value: control.value }],
     );
     let left = valuesOf(value, kinds);
-    for (const control of own) left = set(control, left);
+    for (const control of own) {
+      if (control.type !== "submit") left = set(control, left);
+      else if (left.includes(control.value)) {
+        answer = control;
+        left = left.filter((one) => one !== control.value);
+      }
+    }
     for (const rest of left) {
       for (const control of own) control.disabled = true;
       const hidden = form.ownerDocument.createElement("input");
@@ -181,6 +194,7 @@ function fill(form: HTMLFormElement, given: BotForm, checkHtml: boolean): void {
       form.append(hidden);
     }
   }
+  return answer;
 }
 
 /** @returns the values that this control cannot hold */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Bots } from "../bots/define-bots.ts";
+import { fillForm } from "../bots/form.ts";
 import { headlessTab } from "../bots/headless-tab.ts";
 import { locateIn } from "../bots/locate.ts";
 import { type BotsOutcome, runBots } from "../bots/run-bots.ts";
@@ -74,6 +75,17 @@ describe("a bot", () => {
       { participant: 1, finished: true, visited: ["game/1/Play", "game/1/Form", "game/1/End"], sent: 2 },
       { participant: 2, finished: true, sent: 2 },
     ]);
+  });
+
+  test("answers by a button that has a name, as people do, and presses none unasked", () => {
+    const form = `<form id="form"><input name="age" value="3"><button name="joins" value="True">Yes</button>
+      <button name="joins" value="False">No</button><button type="button" name="help">?</button></form>`;
+    expect(fillForm(form, { joins: false }, true)).toEqual([
+      ["age", "3"],
+      ["joins", "False"],
+    ]);
+    expect(fillForm(form, {}, true)).toEqual([["age", "3"]]);
+    expect(() => fillForm(form, { help: 1 }, true)).toThrow(/has no field help.*It has age, joins\./);
   });
 
   const LINE = String.raw`\n {2}at apps/game/bots\.ts:\d+$`;
