@@ -34,6 +34,9 @@ export class StrictCompiler extends compiler.Compiler {
   /** Templates that this one extends or includes, as far as their names stand in it. */
   readonly uses: { readonly name: string; readonly line: number }[] = [];
 
+  /** Filters that this one applies. */
+  readonly filters: { readonly name: string; readonly line: number }[] = [];
+
   /** Conditions and lists, by what is to be made of their value. */
   readonly #wraps = new Map<Node, readonly [before: string, after: string]>();
 
@@ -151,6 +154,7 @@ export class StrictCompiler extends compiler.Compiler {
   }
 
   override compileFilter(node: Filter, scope: Scope): void {
+    this.filters.push({ name: node.name.value, line: node.lineno + 1 });
     this._emit(`env.filter(context, ${JSON.stringify(node.name.value)}, ${this.#place(node)}, `);
     const [value, ...rest] = node.args.children;
     this._emit("[");

@@ -28,10 +28,11 @@ export interface EngineOptions {
   development: boolean;
 }
 
-/** A template's code, and the templates that it names. */
+/** A template's code, and the templates and filters that it names. */
 interface Compiled {
   readonly code: unknown;
   readonly uses: StrictCompiler["uses"];
+  readonly filters: StrictCompiler["filters"];
 }
 
 /** Finds, compiles and renders templates. Anything undefined in them is an error. */
@@ -74,6 +75,9 @@ export class TemplateEngine {
     if (seen.has(name)) return;
     seen.add(name);
     this.#locate(name, () => this.#environment.getTemplate(name, true));
+    for (const filter of this.#compiled.get(name)?.filters ?? []) {
+      this.#environment.filterNamed(filter.name, name, filter.line);
+    }
     for (const { name: used, line } of this.#compiled.get(name)?.uses ?? []) {
       this.#environment.found(used, name, line);
       this.check(used, seen);
@@ -141,7 +145,7 @@ export class TemplateEngine {
       const translated = translateTemplate(source, folder, this.#baseOf(name, folder, source), this.#pages.has(name));
       const compilation = new StrictCompiler(name, false);
       compilation.compile(transformer.transform(parser.parse(translated, [WITH]), [], name));
-      return { code: new Function(compilation.getCode())(), uses: compilation.uses };
+      return { code: new Function(compilation.getCode())(), uses: compilation.uses, filters: compilation.filters };
     } catch (error) {
       if (error instanceof TemplateSyntaxError) throw templateError(file, error.line, `${error.message}.`, error);
       const line = (error as { lineno?: number }).lineno ?? 1;

@@ -164,16 +164,20 @@ export class StrictEnvironment extends nunjucks.Environment {
   }
 
   filter(context: FilterContext, name: string, template: string, line: number, values: unknown[]): unknown {
-    let filter: (...values: unknown[]) => unknown;
+    const filter = this.filterNamed(name, template, line);
+    return this.#attempt(template, line, () => filter.apply(context, values));
+  }
+
+  /** @throws AuthorError with the nearest one, if there is no such filter */
+  filterNamed(name: string, template: string, line: number): (...values: unknown[]) => unknown {
     try {
-      filter = this.getFilter(name);
+      return this.getFilter(name);
     } catch (error) {
       const nearest = nearestName(name, FILTER_NAMES);
       const hint =
         nearest === undefined ? ` The usual ones are ${FILTER_NAMES.join(", ")}` : ` Did you mean ${nearest}?`;
       throw this.#error(template, line, sentence(`There is no filter ${name}.${hint}`), error);
     }
-    return this.#attempt(template, line, () => filter.apply(context, values));
   }
 
   #attempt<T>(template: string, line: number, work: () => T): T {

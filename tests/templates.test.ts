@@ -504,12 +504,14 @@ describe("a mistake in a template", () => {
     );
   });
 
-  test("shows at start: a missing file, a page without content, broken syntax", async () => {
+  test("shows at start: a missing file, a page without content, broken syntax, a filter that there is not", async () => {
     expect(() => templates().check()).toThrow(/There is no template app\/Page\.html.*apps\/app\/Page\.html/);
     await write("apps/app/Page.html", "<p>Hello</p>");
     expect(() => templates().check()).toThrow(/Page\.html line 1: has no \{\{ block content \}\}/);
     await write("apps/app/Page.html", "{{ block content }}\n{{ n + }}{{ endblock }}");
     expect(() => templates().check()).toThrow(/Page\.html line 2: /);
+    await write("apps/app/Page.html", "{{ block content }}\n{{ if n }}{{ n|yesno }}{{ endif }}{{ endblock }}");
+    expect(() => templates().check()).toThrow(/Page\.html line 2: There is no filter yesno\./);
     await write("apps/app/Page.html", "{{ block content }}\n{{ include_sibling 'part.html' }}{{ endblock }}");
     expect(() => templates().check()).toThrow(/apps\/app\/Page\.html line 2: There is no template app\/part\.html/);
     await write("apps/app/part.html", "\n\n{{ if }}");
