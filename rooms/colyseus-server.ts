@@ -6,6 +6,7 @@ import express, { type Application } from "express";
 import { WalrasError } from "../client-sdk/errors.ts";
 import type { GameRoom } from "./game-room.ts";
 import type { Log } from "./log.ts";
+import { NOT_HERE } from "./reception.ts";
 
 export interface ColyseusOptions {
   readonly host: string;
@@ -159,7 +160,7 @@ function cannotListen(error: NodeJS.ErrnoException, { host, port }: ColyseusOpti
   });
 }
 
-/** Of what Colyseus prints, errors are kept, without their stacks. Refused seats are not among them. */
+/** Of what Colyseus prints, errors are kept, without their stacks; but not what is no fault of anybody's. */
 function quietLogger(log: Log) {
   const drop = (): void => {};
   return {
@@ -167,6 +168,9 @@ function quietLogger(log: Log) {
     info: drop,
     trace: drop,
     warn: drop,
-    error: (text: unknown) => log.warn("a connection failed", { error: String(text).split("\n", 1)[0] }),
+    error: (text: unknown) => {
+      const error = String(text).split("\n", 1)[0] ?? "";
+      if (!error.includes(NOT_HERE)) log.warn("a connection failed", { error });
+    },
   };
 }

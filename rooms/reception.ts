@@ -9,6 +9,9 @@ import { type IncomingMessage, MessageTurn } from "./message-turn.ts";
 import { isReplaced } from "./replacement.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Why a seat is refused that was given before groups were formed anew: its page asks for one in the new group. */
+export const NOT_HERE = "the seat's participant is not in this group";
+
 /** The seat says who sits on it; nothing in a message can (P9). */
 export interface SeatHolder {
   readonly sessionId: string;
@@ -51,7 +54,7 @@ export class Reception {
     const actor = this.#actors.get(this.#actorId);
     await actor.load();
     const player = actor.memory.playerOf(holder.participantId);
-    if (player === undefined) throw new Error("the seat's participant is not in this group");
+    if (player === undefined) throw new Error(NOT_HERE);
     const connection = new SeatConnection(holder, carrier);
     actor.gate.attach(connection, player.values.idInGroup as number);
     return { connection, actor, inspects: holder.inspects === true };
