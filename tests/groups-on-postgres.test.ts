@@ -61,13 +61,18 @@ third.page("End");
 
 let postgres: TestPostgres;
 let store: Store;
+/** Of the other server: each writes over connections of its own. */
+let otherStore: Store;
 const apps = [app.spec, second.spec, third.spec];
 beforeAll(async () => {
   postgres = await startPostgres();
-  store = await openStore({ databaseUrl: await postgres.database(), apps });
+  const databaseUrl = await postgres.database();
+  store = await openStore({ databaseUrl, apps });
+  otherStore = await openStore({ databaseUrl, apps });
 });
 afterAll(async () => {
   await store.close();
+  await otherStore.close();
   await postgres.stop();
 });
 
@@ -81,7 +86,7 @@ async function each(
 }
 
 test("groups, wait pages, barriers and arrivals on PostgreSQL, by two servers", async () => {
-  const worlds = [new TestWorld(store, apps), new TestWorld(store, apps)];
+  const worlds = [new TestWorld(store, apps), new TestWorld(otherStore, apps)];
   const people = await walkers(worlds[0] as TestWorld, ["pairs", "second", "third"], 6);
   await each(people, worlds, (person) => person.start());
   await each(people, worlds, (person) => person.submit());
