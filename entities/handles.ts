@@ -63,10 +63,13 @@ function fieldDisplay(this: Handle, name: unknown): string {
     );
   }
   const value = this[VIEW].builtIn(this[ROW], field);
+  if (value === null) return "";
   const chosen = fields[field]?.choices?.find((choice) => choice.value === value);
-  const text = chosen?.label ?? (value === null ? "" : String(value));
+  const { currency, texts = { yes: "Yes", no: "No" } } = formatsOf(this[VIEW].memory.session);
+  const plain = typeof value === "boolean" ? (value ? texts.yes : texts.no) : String(value);
+  const text = chosen?.label ?? plain;
   const isAmount = fields[field]?.kind === "currency" && typeof value === "number" && text === String(value);
-  return isAmount ? formatCurrency(value, formatsOf(this[VIEW].memory.session).currency) : text;
+  return isAmount ? formatCurrency(value, currency) : text;
 }
 
 const PLAYER_METHODS = {

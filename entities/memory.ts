@@ -1,5 +1,5 @@
 import type { AppSpec, ModelSpec } from "./app-spec.ts";
-import type { MoneyFormats } from "./money.ts";
+import type { Formats } from "./money.ts";
 import type { OwnFieldSpecs } from "./own-fields.ts";
 import type { GroupRows } from "./store.ts";
 import { ChatTable, ParticipantTable, SubsessionTable, TimerTable, WaitPageTable } from "./system-tables.ts";
@@ -48,8 +48,8 @@ export interface SessionFacts {
   /** Its row, with the fields in it that the project declares. */
   readonly row?: Row;
   readonly ownFields?: OwnFieldSpecs;
-  /** How amounts are written. Default: whole points, in English. */
-  readonly formats?: MoneyFormats | undefined;
+  /** How values are written. Default: whole points, in English. */
+  readonly formats?: Formats | undefined;
   /** Nobody's data: pages say more about themselves. Default: false. */
   readonly isDemo?: boolean;
 }

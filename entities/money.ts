@@ -7,12 +7,14 @@ import { roundCurrency } from "./values.ts";
 /** Amounts of a {@link currencyRange}. */
 const MOST_STEPS = 10_000;
 
-/** How a session writes amounts. */
-export interface MoneyFormats {
+/** How a session writes values. */
+export interface Formats {
   /** Amounts of the game: points, or money. */
   readonly currency: CurrencyFormat;
   /** What participants are paid. */
   readonly money: CurrencyFormat;
+  /** What true and false are called. Default: "Yes" and "No". */
+  readonly texts?: { readonly yes: string; readonly no: string };
 }
 
 /** A sum of amounts that is exact: `sum([0.1, 0.2])` is 0.3. */
@@ -104,7 +106,7 @@ function numberOf(value: unknown, otherwise: number): number {
 }
 
 /** The formats of a session; of one without, whole points in English. */
-export function formatsOf({ formats }: Pick<SessionFacts, "formats">): MoneyFormats {
+export function formatsOf({ formats }: Pick<SessionFacts, "formats">): Formats {
   return formats ?? { currency: POINTS, money: { ...POINTS, decimals: 2, points: ["", ""] } };
 }
 

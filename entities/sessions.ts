@@ -5,7 +5,7 @@ import { toJson } from "../client-sdk/json.ts";
 import type { AppSpec, FieldSpec, PinnedPage } from "./app-spec.ts";
 import { blocks } from "./group-matrix.ts";
 import { Row, type SessionFacts } from "./memory.ts";
-import { configOf, type MoneyFormats } from "./money.ts";
+import { configOf, type Formats } from "./money.ts";
 import { initialFields, NO_OWN_FIELDS, type OwnFieldSpecs } from "./own-fields.ts";
 import { drawOrders } from "./page-order.ts";
 import { checkParticipants, formsGroupsByArrival, wrongNumber } from "./participant-count.ts";
@@ -36,7 +36,7 @@ export interface NewSession {
   /** Labels of the participants, in their order. Default: none; creatingSession may give some. */
   readonly labels?: readonly string[] | undefined;
   /** How the session writes amounts. Default: whole points, in English. */
-  readonly formats?: MoneyFormats | undefined;
+  readonly formats?: Formats | undefined;
   /** What the project declares for participants and sessions. */
   readonly ownFields?: OwnFieldSpecs | undefined;
   /** Runs creatingSession. Default: it takes as long as it takes. */

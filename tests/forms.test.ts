@@ -242,13 +242,17 @@ test("a form shows what is stored: initial values, the group's newest, and earli
 test("fieldDisplay gives the label of what was chosen", async () => {
   const made = defineApp({
     name: "shown",
-    player: { color: text({ choices: [["r", "Red"], "blue"], blank: true }), age: integer({ initial: 3 }) },
+    player: {
+      color: text({ choices: [["r", "Red"], "blue"], blank: true }),
+      age: integer({ initial: 3 }),
+      sure: boolean({ initial: false }),
+    },
   });
   const seen: string[] = [];
   made.page("Page", {
     formFields: ["color"],
     varsForTemplate(player) {
-      seen.push(player.fieldDisplay("color"), player.fieldDisplay("age"));
+      seen.push(player.fieldDisplay("color"), player.fieldDisplay("age"), player.fieldDisplay("sure"));
       return {};
     },
     beforeNextPage: (player) => void seen.push(player.fieldDisplay("color")),
@@ -259,7 +263,7 @@ test("fieldDisplay gives the label of what was chosen", async () => {
   const actorId = await world.arrive(at(people, 0));
   await world.view(actorId, participantId);
   await world.actors.call(actorId, { kind: "submit", participantId, pageIndex: 1, outbox: [], form: { color: "r" } });
-  expect(seen).toEqual(["", "3", "Red"]);
+  expect(seen).toEqual(["", "3", "No", "Red"]);
 });
 
 describe("a mistake in a form's definition is named at start", () => {

@@ -1,6 +1,6 @@
 import { BOT_PARAMETER } from "../../client-sdk/protocol.ts";
 import type { AppSpec, FieldSpec, ModelSpec, PinnedPage } from "../../entities/app-spec.ts";
-import type { MoneyFormats } from "../../entities/money.ts";
+import type { Formats } from "../../entities/money.ts";
 import type { OwnFieldSpecs } from "../../entities/own-fields.ts";
 import { orderedPages } from "../../entities/page-order.ts";
 import type { Snapshot } from "../../entities/snapshot.ts";
@@ -23,7 +23,7 @@ export interface Source {
   /** What an amount counts, e.g. "points" or "EUR". */
   readonly currencyUnit: string;
   /** How amounts are written, and what points are paid in. */
-  readonly formats: MoneyFormats | undefined;
+  readonly formats: Formats | undefined;
 }
 
 export interface SessionFacts {
