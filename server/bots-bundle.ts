@@ -58,7 +58,7 @@ details.textContent = ${JSON.stringify(messageOf(error))};
 
 /**
  * A browser has neither the server nor Node: "walras" is only defineBots, and an app's index.ts is what can
- * be known of it without running it: name, pages, constants, and exported values that JSON can carry.
+ * be known of it without running it: name, pages, rounds, roles, constants, and exported values that JSON can carry.
  */
 function forBrowsers(root: string, apps: readonly AppSpec[]): Plugin {
   const indexes = new Map(apps.map((app) => [join(root, "apps", app.name, "index.ts"), app]));
@@ -80,9 +80,10 @@ function forBrowsers(root: string, apps: readonly AppSpec[]): Plugin {
 
 async function standIn(app: AppSpec, file: string): Promise<string> {
   const module: Record<string, unknown> = await import(pathToFileURL(file).href);
-  const { name, constants } = app;
+  const { name, constants, rounds, roles, playersPerGroup } = app;
   const pages = app.pages.map((page) => ({ name: page.name }));
-  const lines = [`export default ${JSON.stringify({ name, constants, spec: { name, pages } })};`];
+  const spec = { name, rounds, roles, playersPerGroup, pages };
+  const lines = [`export default ${JSON.stringify({ name, constants, spec })};`];
   for (const [key, value] of Object.entries(module)) {
     if (key === "default") continue;
     const why = `${name}: ${key} of index.ts is not there in a browser. Put it into a file of its own, which index.ts and bots.ts import.`;

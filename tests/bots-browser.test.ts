@@ -41,12 +41,12 @@ async function play(
   page: Page,
   base: string,
   config: string,
-  given: { case: string; seats?: string[] },
+  given: { case?: string; seats?: string[] },
 ): Promise<{ result: string; details: string }> {
   await page.goto(`${base}/demo`);
   await page.click(`form[action="/demo/${config}"] button[name="bots"]`);
   await page.waitForSelector("#bots-form button:enabled");
-  await page.selectOption("#bots-case", given.case);
+  if (given.case !== undefined) await page.selectOption("#bots-case", given.case);
   await page.selectOption("#bots-speed", "0");
   for (const seat of given.seats ?? []) await page.uncheck(`.screen:has(b:text("${seat}")) .bot-seat`);
   await page.click("#bots-form button");
@@ -80,18 +80,17 @@ test("the auction is played by its bots in real pages, whose own scripts show it
   await page.close();
 });
 
-test("forms are filled in and come back as for a person; a page that its own script submits is left once", async () => {
+test.each([
+  ["forms of every kind are filled in and come back as for a person", "survey", []],
+  ["a page that its own script submits is left once", "ten_messages", []],
+  ["two with different roles wait for each other", "ultimatum", []],
+  // One group of the two.
+  ["a group plays three rounds", "public_goods", ["P4", "P5", "P6"]],
+  ["pairs form as people arrive, talk, and see in the end how all did", "lobby", []],
+])("bots play in the browser: %s (%s)", async (_what, config, seats) => {
   const page = await browser.newPage();
-  await page.goto(`${server.base}/demo`);
-  for (const config of ["survey", "ten_messages"]) {
-    await page.goto(`${server.base}/demo`);
-    await page.click(`form[action="/demo/${config}"] button[name="bots"]`);
-    await page.waitForSelector("#bots-form button:enabled");
-    await page.selectOption("#bots-speed", "0");
-    await page.click("#bots-form button");
-    await page.waitForSelector("#bots-result:is(.good, .bad)");
-    expect(await page.textContent("#bots-form")).toContain("All bots came to the end");
-  }
+  const { result, details } = await play(page, server.base, config, { seats });
+  expect(result + details).toMatch(/^All bots came to the end/);
   await page.close();
 });
 
