@@ -67,7 +67,8 @@ declare const liveRecv: unknown;
 
 /** Reloads are at least this far apart, so that a page and a server that disagree do not spin. */
 const RELOAD_PAUSE_MS = 3_000;
-const RELOADED_KEY = "walras-reloaded";
+/** Of this page alone: in a split screen all participants share one sessionStorage, and none shall wait for another. */
+const RELOADED_KEY = `walras-reloaded.${location.pathname}`;
 /** A navigation counts as under way for this long; then it has probably failed. */
 const LEAVING_MS = 10_000;
 
