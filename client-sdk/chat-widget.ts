@@ -35,7 +35,8 @@ class ChatWidget {
   private readonly stored = new Map<number, HTMLElement>();
 
   constructor(root: HTMLElement, at: number) {
-    this.facts = { ...root.dataset } as unknown as ChatFacts;
+    const { chat = "", me = "", limit = "", tooLong = "", sending = "", notSent = "" } = root.dataset;
+    this.facts = { chat, me, limit, tooLong, sending, notSent };
     this.log = root.querySelector("[role=log]") as HTMLElement;
     this.input = root.querySelector("textarea") as HTMLTextAreaElement;
     this.error = root.querySelector("[role=alert]") as HTMLElement;

@@ -58,7 +58,7 @@ export interface FormOptions<Pl, F extends Fields> {
   computer?: (player: Pl, call: HookCall) => OrLater<{ readonly [K in FormFieldName<F>]?: F[K]["type"] } | undefined>;
 }
 
-export const FORM_OPTIONS = ["formModel", "formFields", "fields", "computer"];
+export const FORM_OPTIONS = ["formModel", "formFields", "fields"];
 const RULES: readonly (keyof FieldRules)[] = ["min", "max", "choices", "label", "helpText", "widget", "errorMessage"];
 
 interface RawFormOptions {
